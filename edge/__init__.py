@@ -1,0 +1,3 @@
+"""The station: captures, scores, judges, records and signals. Never imports torch or `export/`."""
+
+__version__ = "0.1.0"
