@@ -1,0 +1,139 @@
+"""A recipe: what to inspect on one part number, in pixels of its reference picture, with which bundle.
+
+A recipe is a folder: `recipe.toml` and the reference picture beside it. Bundles are named by path *and* hash, so that a
+recipe that was approved cannot silently start to use another model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+from pydantic import Field, model_validator
+
+from edge.board import Image
+from edge.settings import Settings, SettingsFault, read_toml
+
+MAX_REGIONS = 5_000  # a dense 0.5 m panel; keeps one board's batch and one verdict message bounded
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Pixels = Annotated[float, Field(ge=0.0, le=32_000.0)]  # OpenCV's remap takes coordinates below 2**15
+
+
+class Place(Settings):
+    """One inspected place on the reference picture: a square of `side_px` round (`x_px`, `y_px`)."""
+
+    refdes: Name
+    pin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,16}$")] = ""
+    x_px: Pixels
+    y_px: Pixels
+    side_px: Annotated[float, Field(ge=4.0, le=4096.0)]
+    bundle: Name | None = None  # needed only where a recipe uses several
+    threshold: float | None = None  # stricter than the bundle's own; a looser one has no evidence and is refused
+
+
+class PictureSettings(Settings):
+    """The reference picture and the size every picture of this recipe must have."""
+
+    reference: str
+    sha256: Sha256
+    width_px: Annotated[int, Field(ge=64, le=20_000)]
+    height_px: Annotated[int, Field(ge=64, le=20_000)]
+
+
+class RegistrationSettings(Settings):
+    """How a picture is brought onto the reference, and when it counts as the wrong board."""
+
+    method: Literal["sift", "orb"] = "sift"
+    max_features: Annotated[int, Field(ge=100, le=20_000)] = 2_000
+    min_inliers: Annotated[int, Field(ge=8, le=5_000)] = 30
+    max_rms_px: Annotated[float, Field(gt=0.0, le=50.0)] = 3.0
+
+
+class BundleRef(Settings):
+    """A bundle folder, relative to the recipe, and the hash it must have."""
+
+    path: str
+    sha256: Sha256
+
+
+class RecipeFile(Settings):
+    """`recipe.toml` as written."""
+
+    schema_version: Literal[1]
+    id: Name
+    part_number: Annotated[str, Field(min_length=1, max_length=64)]
+    verdict_budget_ms: Annotated[int, Field(ge=20, le=60_000)]
+    picture: PictureSettings
+    registration: RegistrationSettings = RegistrationSettings()
+    bundles: Annotated[dict[Name, BundleRef], Field(min_length=1, max_length=16)]
+    places: Annotated[tuple[Place, ...], Field(min_length=1, max_length=MAX_REGIONS)]
+
+    @model_validator(mode="after")
+    def _places_make_sense(self) -> RecipeFile:
+        seen: set[tuple[str, str]] = set()
+        faults = []
+        for place in self.places:
+            name = f"{place.refdes}-{place.pin}" if place.pin else place.refdes
+            if (place.refdes, place.pin) in seen:
+                faults.append(f"{name}: listed twice")
+            seen.add((place.refdes, place.pin))
+            if place.x_px > self.picture.width_px or place.y_px > self.picture.height_px:
+                size = f"{self.picture.width_px} x {self.picture.height_px}"
+                faults.append(f"{name}: centre ({place.x_px}, {place.y_px}) outside the {size} reference")
+            if place.bundle is None and len(self.bundles) > 1:
+                faults.append(f"{name}: says no bundle, and the recipe has {len(self.bundles)}")
+            if place.bundle is not None and place.bundle not in self.bundles:
+                faults.append(f"{name}: bundle {place.bundle!r} is not one of {sorted(self.bundles)}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A checked recipe and its reference picture. `sha256` covers `recipe.toml`, which names all else by hash."""
+
+    settings: RecipeFile
+    folder: Path
+    sha256: str
+    reference: Image  # (height_px, width_px, 3) uint8 BGR
+
+    def bundle_folder(self, name: str) -> Path:
+        """Where the named bundle lies."""
+        return (self.folder / self.settings.bundles[name].path).resolve()
+
+    def places_of(self, bundle: str) -> tuple[Place, ...]:
+        """The places scored by the named bundle, in recipe order."""
+        return tuple(p for p in self.settings.places if (p.bundle or next(iter(self.settings.bundles))) == bundle)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read `recipe.toml` (or the folder that holds it) and its reference. Raises SettingsFault with all faults."""
+    file = path / "recipe.toml" if path.is_dir() else path
+    settings = read_toml(file, RecipeFile)
+    return Recipe(
+        settings=settings,
+        folder=file.parent,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        reference=_read_reference(file, settings.picture),
+    )
+
+
+def _read_reference(recipe_file: Path, picture: PictureSettings) -> Image:
+    path = recipe_file.parent / picture.reference
+    if not path.is_file():
+        raise SettingsFault([f"{recipe_file} picture.reference: {path} does not exist"])
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != picture.sha256:
+        raise SettingsFault([f"{recipe_file} picture.sha256: {path} has {found}, the recipe says {picture.sha256}"])
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SettingsFault([f"{recipe_file} picture.reference: {path} is not a picture OpenCV can read"])
+    if image.shape[:2] != (picture.height_px, picture.width_px):
+        got = f"{image.shape[1]} x {image.shape[0]}"
+        raise SettingsFault([f"{recipe_file} picture: {path} is {got}, not {picture.width_px} x {picture.height_px}"])
+    return image.astype("uint8", copy=False)
