@@ -54,10 +54,11 @@ class Board:
     board_id: str
     trigger_ns: int
     trigger_utc: str
-    picture_path: str
+    picture_path: str  # where the picture is kept once the verdict is durable
     picture_sha256: str
     image: Image | None
     capture_fault: str = ""
+    fault_reason: Reason = Reason.CAPTURE_FAULT
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.board_id.encode()) <= MAX_BOARD_ID_LEN:

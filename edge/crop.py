@@ -15,8 +15,8 @@ def crop_squares(image: Image, centres_px: NDArray[np.float64], sides_px: NDArra
     """Resample upright squares of `image` to (N, out_px, out_px, 3) uint8.
 
     `image` (h, w, 3) uint8, `centres_px` (N, 2) x and y of pixel centres, `sides_px` (N,). Places outside the
-    picture are filled by repeating its border. Squares more than twice `out_px` wide are cut from a halved picture first (image
-    pyramid), so that fine texture does not alias.
+    picture are filled by repeating its border. Squares more than twice `out_px` wide are cut from a halved picture
+    first (image pyramid), so that fine texture does not alias.
     """
     crops = np.empty((len(sides_px), out_px, out_px, 3), np.uint8)
     if not len(sides_px):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edge.settings import Settings, read_toml
 
@@ -21,7 +22,19 @@ class CaptureSettings(Settings):
     poll_ms: Annotated[int, Field(ge=1, le=1_000)] = 10
     half_file_timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 2_000  # no growth for so long: broken
     board_id_pattern: Annotated[str, Field(max_length=200)] = r"(?P<board>[A-Za-z0-9_.:-]{1,32})"
-    keep_pictures: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000  # judged pictures kept for replay
+    # judged pictures kept for replay
+    keep_pictures: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
+
+    @field_validator("board_id_pattern")
+    @classmethod
+    def _names_the_board(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as err:
+            raise ValueError(f"not a regular expression: {err}") from None
+        if "board" not in groups:
+            raise ValueError("must hold a group (?P<board>…)")
+        return pattern
 
 
 class InspectSettings(Settings):

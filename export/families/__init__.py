@@ -1,0 +1,94 @@
+"""The table of families in the workshop: one row each.
+
+A row names the module that offers the members of `FamilyRecipe`. It is imported only when its family is asked for, since it
+brings torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+from edge.bundle import Contract
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from export.train import TrainingSettings
+
+Row = TypeVar("Row")
+
+FAMILIES: dict[str, str] = {
+    "solder_joint": "export.families.solder_joint.recipe",
+}
+
+
+class UnknownName(Exception):
+    """A family, preset, variant or score that is not in its table: what was asked for, what there is."""
+
+
+class Variant(Protocol):
+    """One network of a preset, and the scores it can be exported with; the first is the default."""
+
+    @property
+    def build(self) -> Callable[[], nn.Module]:
+        """A fresh network with a `loss`."""
+        ...
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names in the family's table of scores."""
+        ...
+
+
+class Preset(Protocol):
+    """A named choice of networks and training."""
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        ...
+
+    @property
+    def variants(self) -> Mapping[str, Variant]:
+        """By name."""
+        ...
+
+    @property
+    def default_variant(self) -> str:
+        """What is built when nothing is said."""
+        ...
+
+    @property
+    def training(self) -> TrainingSettings:
+        """How its networks are trained."""
+        ...
+
+
+class FamilyRecipe(Protocol):
+    """What a family's module in the workshop offers."""
+
+    PRESETS: Mapping[str, Preset]
+    TORCH_ONNX_FRAC: float
+    GOLDEN_FRAC: float
+
+    def contract(self, *, channels: str, normalisation: str, places: bool) -> Contract:
+        """The contract of a graph trained with these settings."""
+        ...
+
+    def scored(self, network: nn.Module, score: str) -> nn.Module:
+        """The network with its score: graph input to `score` and `map`."""
+        ...
+
+
+def load_family(name: str) -> FamilyRecipe:
+    """A family's module. Raises UnknownName, naming those there are."""
+    return cast(FamilyRecipe, importlib.import_module(one_of(FAMILIES, name, "family")))
+
+
+def one_of(table: Mapping[str, Row], name: str, what: str) -> Row:
+    """A row of a table. Raises UnknownName, naming the rows there are."""
+    if name not in table:
+        raise UnknownName(f"{what} {name!r}: not one of {sorted(table)}")
+    return table[name]

@@ -1,10 +1,10 @@
 """One through-hole joint as seen from the solder side: its shape, then its picture.
 
-A joint is a stack of layers, each a height map with a cover (0..1), a tint and a gloss; `joint_layers` builds the stack
-for a state, `paint` shades and stacks it into a picture. Lengths are in pitches until they reach pixels, so a joint looks
-the same at any scale. The shapes follow what boards show: a good joint is a glossy volcano round a pin tip, insufficient
-solder is a low hollow fillet with pad copper round it, no solder leaves the pin standing in its hole, excess solder is a
-ball without a tip, a bridge is one sausage over two or more pins.
+A joint is a stack of layers, each a height map with a cover (0..1), a tint and a gloss; `joint_layers` builds the
+stack for a state, `paint` shades and stacks it into a picture. Lengths are in pitches until they reach pixels, so a
+joint looks the same at any scale. The shapes follow what boards show: a good joint is a glossy volcano round a pin
+tip, insufficient solder is a low hollow fillet with pad copper round it, no solder leaves the pin standing in its
+hole, excess solder is a ball without a tip, a bridge is one sausage over two or more pins.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from export.simulator.light import MirrorBall, shade
 
 PAD_RADIUS = 0.335  # all in pitches: 1.7 mm pads, 1.0 mm holes, 0.64 mm pins at 2.54 mm
 HOLE_RADIUS = 0.20
-PIN_HALF = 0.125
+PIN_HALF = 0.135
 WINDOW_RADIUS = 0.62  # half of what is painted for one joint
 
 _TIN = (0.96, 0.95, 0.94)
-_COPPER = (0.42, 0.60, 0.88)
-_HOLE = (0.035, 0.045, 0.04)
+_COPPER = (0.55, 0.69, 0.88)
+_HOLE = (0.13, 0.16, 0.14)
 
 Plane = NDArray[np.float32]
 
@@ -84,7 +84,7 @@ def draw_lot(rng: np.random.Generator) -> Lot:
         gloss_frac=float(rng.uniform(0.3, 1.0)),
         volume=float(rng.uniform(0.85, 1.15)),
         hollow=float(rng.uniform(0.1, 0.9)),
-        bare_tip_frac=float(rng.uniform(0.05, 0.5)),
+        bare_tip_frac=float(rng.uniform(0.0, 0.35)),
         warm=float(rng.uniform(-0.05, 0.05)),
     )
 
@@ -153,7 +153,7 @@ class _Grid:
         turn = rng.uniform(0, 2 * math.pi, size=2)
         c, s = x / radius, y / radius
         double = (c * c - s * s) * math.cos(turn[0]) + 2 * c * s * math.sin(turn[0])
-        triple = (4 * c**3 - 3 * c) * math.cos(turn[1]) + (3 * s - 4 * s**3) * math.sin(turn[1])
+        triple = c * (4 * c * c - 3) * math.cos(turn[1]) + s * (3 - 4 * s * s) * math.sin(turn[1])
         return radius * (1 + stretch * double + 0.6 * lobes * triple).astype(np.float32)
 
     def ripple(self, rng: np.random.Generator, amount: float, cells: int = 7) -> Plane:
@@ -179,8 +179,8 @@ def _gloss(lot: Lot, rng: np.random.Generator) -> float:
 
 def _dome(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Layer]:
     """Good: a volcano or a round dome that wets the whole pad, with or without a bare pin tip."""
-    radius = PAD_RADIUS * rng.uniform(0.92, 1.08)
-    height = lot.volume * rng.uniform(0.26, 0.42)
+    radius = PAD_RADIUS * rng.uniform(0.95, 1.12)
+    height = lot.volume * rng.uniform(0.19, 0.33)
     lean_x = grid.lean[0] * height + rng.normal(0, 0.025)
     lean_y = grid.lean[1] * height + rng.normal(0, 0.025)
     # The flank leans: the outline stays on the pad, the top moves to where the pin (or the view) takes it.
@@ -195,9 +195,10 @@ def _dome(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Layer]:
     surface = height * (hollow * flank + (1 - hollow) * round_top) + grid.ripple(rng, 0.006)
     gloss = _gloss(lot, rng)
     bare = rng.random() < lot.bare_tip_frac
-    tip = PIN_HALF * (rng.uniform(0.8, 1.0) if bare else rng.uniform(0.7, 1.1))
+    tip = PIN_HALF * (rng.uniform(0.75, 0.95) if bare else rng.uniform(0.3, 0.9))
     edge = _square(grid.x - lean_x, grid.y - lean_y, rng.normal(0, 0.15))
-    nub = height * rng.uniform(0.95, 1.15) - np.maximum(edge - tip, 0) * (2.6 if not bare else 4.0)
+    nub = height * rng.uniform(0.9, 1.2) - np.maximum(edge - tip, 0) * (3.0 if bare else rng.uniform(1.0, 2.0))
+    nub = nub + rng.normal(0, 0.25) * grid.x + rng.normal(0, 0.25) * grid.y  # cut pins end at an angle
     surface = _smooth_max(surface, nub.astype(np.float32), 0.03 if bare else 0.06)
     layers = [grid.layer(surface, grid.cover((1 - reach) * radius), _TIN, gloss)]
     if bare:
@@ -209,7 +210,7 @@ def _dome(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Layer]:
 def _ball(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Layer]:
     """Excessive: a ball wider than the pad that hides the pin."""
     radius = PAD_RADIUS * rng.uniform(1.12, 1.32)
-    height = lot.volume * rng.uniform(0.42, 0.55)
+    height = lot.volume * rng.uniform(0.34, 0.46)
     reach = grid.wobbly_radius(grid.x, grid.y, rng, 0.05) / radius
     slide = np.sqrt(np.clip(1 - reach * reach, 0, 1))
     x, y = grid.x - slide * grid.lean[0] * height, grid.y - slide * grid.lean[1] * height
@@ -227,7 +228,7 @@ def _pad_with_hole(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Laye
     middle, half = (radius + hole) / 2, (radius - hole) / 2
     bead = 0.05 * np.sqrt(np.clip(1 - ((distance - middle) / half) ** 2, 0, 1)) * rng.uniform(0.4, 1.6)
     ring = bead.astype(np.float32) + grid.ripple(rng, 0.010)
-    tint = _TIN if rng.random() < 0.75 else _COPPER
+    tint = _TIN if rng.random() < 0.85 else _COPPER
     dark = grid.cover(hole - distance)
     # The far wall of the hole catches a little light.
     wall = np.clip(0.7 * (grid.x * grid.lean[0] + grid.y * grid.lean[1]) + 0.15 * distance, 0, 0.2)
@@ -238,7 +239,7 @@ def _pad_with_hole(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Laye
 
 
 def _pin(grid: _Grid, lot: Lot, rng: np.random.Generator, *, length: float) -> Layer:
-    """The bare pin seen from above: a square with a bevelled end, its top moved by the view, its side a shade darker."""
+    """The bare pin seen from above: a square with a bevelled end, its top moved by the view."""
     at_x = rng.normal(0, 0.02) + grid.lean[0] * length
     at_y = rng.normal(0, 0.02) + grid.lean[1] * length
     half = PIN_HALF * rng.uniform(0.95, 1.1)
@@ -251,8 +252,8 @@ def _hollow_fillet(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Laye
     """Insufficient: a low hollow fillet that leaves pad copper bare, often on one side, and the pin standing tall."""
     layers = _pad_with_hole(grid, lot, rng)
     ring = layers[0]
-    layers[0] = Layer(ring.height, ring.cover, _COPPER if rng.random() < 0.7 else _TIN, ring.gloss_frac)
-    radius = PAD_RADIUS * rng.uniform(0.68, 0.9)
+    layers[0] = Layer(ring.height, ring.cover, _COPPER if rng.random() < 0.6 else _TIN, ring.gloss_frac)
+    radius = PAD_RADIUS * rng.uniform(0.62, 0.82)
     side = rng.uniform(0, 2 * math.pi)
     shift = rng.uniform(0.0, 0.09)
     x, y = grid.x - shift * math.cos(side), grid.y - shift * math.sin(side)
@@ -260,17 +261,15 @@ def _hollow_fillet(grid: _Grid, lot: Lot, rng: np.random.Generator) -> list[Laye
     height = lot.volume * rng.uniform(0.10, 0.2)
     surface = height * np.clip(1 - reach, 0, 1) ** rng.uniform(1.8, 2.8) + grid.ripple(rng, 0.006)
     wet = grid.cover((1 - reach) * radius)
-    if rng.random() < 0.5:  # the solder did not climb round: a dark gap stays open beside the pin
-        gap = (grid.x * math.cos(side) + grid.y * math.sin(side)) + rng.uniform(0.08, 0.16)
+    if rng.random() < 0.6:  # the solder did not climb round: a dark gap stays open beside the pin
+        gap = (grid.x * math.cos(side) + grid.y * math.sin(side)) + rng.uniform(0.02, 0.14)
         wet = wet * grid.cover(gap.astype(np.float32))
     layers.append(grid.layer(surface.astype(np.float32), wet, _TIN, _gloss(lot, rng)))
     layers.append(_pin(grid, lot, rng, length=float(rng.uniform(0.3, 0.5))))
     return layers
 
 
-def _sausage(
-    grid: _Grid, lot: Lot, rng: np.random.Generator, partners: Sequence[tuple[float, float]]
-) -> list[Layer]:
+def _sausage(grid: _Grid, lot: Lot, rng: np.random.Generator, partners: Sequence[tuple[float, float]]) -> list[Layer]:
     """Bridge: one body of solder from this pin to each partner, from a gross sausage to a thin strand between domes."""
     inside = grid.flat() - 9.0
     surface = grid.flat()
@@ -302,8 +301,8 @@ def _sausage(
 def _square(x: Plane, y: Plane, turn_rad: float) -> Plane:
     """Distance-like level of a rounded square, turned a little: equals its half side on the edge."""
     c, s = math.cos(turn_rad), math.sin(turn_rad)
-    u, v = c * x + s * y, c * y - s * x
-    return np.sqrt(np.sqrt(u**4 + v**4)).astype(np.float32)
+    u2, v2 = np.square(c * x + s * y), np.square(c * y - s * x)
+    return np.sqrt(np.sqrt(u2 * u2 + v2 * v2)).astype(np.float32)
 
 
 def _smooth_max(a: Plane, b: Plane, blend: float) -> Plane:

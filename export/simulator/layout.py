@@ -1,8 +1,8 @@
 """What is where on a board: headers, pins, parts, copper, silkscreen, all in millimetres.
 
-`header_board` invents a board from its part number alone, so two boards of one part number always share one layout and
-only their joints, finish and photograph differ. Nothing here knows about pixels or light. The origin is the board's top
-left corner, x to the right, y down, seen from the solder side.
+`header_board` invents a board from its part number alone, so two boards of one part number always share one layout
+and only their joints, finish and photograph differ. Nothing here knows about pixels or light. The origin is the
+board's top left corner, x to the right, y down, seen from the solder side.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import functools
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ HEADER_PITCH_MM = 2.54
 
 _CELL_MM = 0.2  # grid on which space is claimed: finer than any clearance used here
 _TRACE_WIDTH_MM = 0.28
-_BUS_PITCH_MM = 0.75
+_BUS_PITCH_MM = 0.66
 
 
 class PartKind(enum.Enum):
@@ -204,7 +205,7 @@ class _Draft:
             parts=tuple(self.parts),
         )
 
-    # -- space -----------------------------------------------------------------------------------------------------
+    # -- space -------------------------------------------------------------------------------------
 
     def _window(self, x_mm: float, y_mm: float, width_mm: float, height_mm: float) -> tuple[slice, slice]:
         def span(centre_mm: float, size_mm: float) -> slice:
@@ -215,8 +216,11 @@ class _Draft:
 
     def _claim(self, x_mm: float, y_mm: float, width_mm: float, height_mm: float, margin_mm: float = 0.7) -> bool:
         """Take the box if all of it (and the margin round it) is free."""
-        inside = 0 <= x_mm - width_mm / 2 and x_mm + width_mm / 2 <= self.SIZE_MM
-        if not inside or not (0 <= y_mm - height_mm / 2 and y_mm + height_mm / 2 <= self.SIZE_MM):
+        reach_mm = max(
+            abs(x_mm - self.SIZE_MM / 2) + width_mm / 2,
+            abs(y_mm - self.SIZE_MM / 2) + height_mm / 2,
+        )
+        if reach_mm > self.SIZE_MM / 2:
             return False
         window = self._window(x_mm, y_mm, width_mm + 2 * margin_mm, height_mm + 2 * margin_mm)
         if self.taken[window].any():
@@ -227,7 +231,7 @@ class _Draft:
     def _random_mm(self, inset_mm: float) -> float:
         return round(float(self.rng.uniform(inset_mm, self.SIZE_MM - inset_mm)), 2)
 
-    # -- placement -------------------------------------------------------------------------------------------------
+    # -- placement ---------------------------------------------------------------------------------
 
     def _place_corners(self) -> None:
         near, far = 4.0, self.SIZE_MM - 4.0
@@ -248,13 +252,15 @@ class _Draft:
     def _place_header(self, refdes: str, *, columns: int, horizontal: bool, near_edge: bool) -> None:
         long_mm, short_mm = columns * HEADER_PITCH_MM, 2 * HEADER_PITCH_MM
         size_mm = (long_mm, short_mm) if horizontal else (short_mm, long_mm)
-        while True:  # ends: the four headers take a tenth of the board
+        for _ in range(5000):  # the four headers take a tenth of the board: a place is found in a few tries
             x_mm, y_mm = self._random_mm(9.0), self._random_mm(9.0)
             if near_edge:
                 edge_mm = 8.5 if self.rng.integers(2) else self.SIZE_MM - 8.5
                 x_mm, y_mm = (x_mm, edge_mm) if horizontal else (edge_mm, y_mm)
             if self._claim(x_mm, y_mm, *size_mm, margin_mm=2.6):
                 break
+        else:
+            raise RuntimeError(f"no room for header {refdes} on board {self.part_number}")
         pins = []
         for number in range(2 * columns):
             along = (number // 2 - (columns - 1) / 2) * HEADER_PITCH_MM
@@ -314,7 +320,7 @@ class _Draft:
                     self.texts.append(SilkText(text=text, x_mm=x_mm, y_mm=y_mm, height_mm=height_mm))
                     break
 
-    # -- copper ----------------------------------------------------------------------------------------------------
+    # -- copper ------------------------------------------------------------------------------------
 
     def _is_free(self, start_mm: NDArray[np.float64], end_mm: NDArray[np.float64]) -> bool:
         steps = max(2, int(np.hypot(*(end_mm - start_mm)) / _CELL_MM))
@@ -334,11 +340,13 @@ class _Draft:
         for _ in range(legs):
             for _ in range(6):
                 turned = (heading + int(self.rng.integers(-1, 2))) % 8
-                step = self.rng.uniform(2.0, 11.0) * _compass(turned)
+                step = self.rng.uniform(1.5, 8.0) * _compass(turned)
                 if (turned != heading or len(path) == 1) and self._is_free(path[-1], path[-1] + step):
                     path.append(path[-1] + step)
                     heading = turned
                     break
+            else:
+                break  # boxed in
         return path
 
     def _lay(self, path: list[NDArray[np.float64]], *, via_at: tuple[int, ...]) -> None:
@@ -365,21 +373,23 @@ class _Draft:
 
     def _route_buses(self) -> None:
         """Bundles of parallel tracks with staggered vias: what fills the middle of a real board."""
-        for _ in range(60):
-            lines = int(self.rng.integers(3, 7))
+        for _ in range(1500):
+            lines = int(self.rng.integers(2, 7))
             start = np.array([self._random_mm(5.0), self._random_mm(5.0)])
+            if not self._is_free(start, start):
+                continue
             spine = self._walk(start, int(self.rng.integers(8)), legs=4)
             if len(spine) < 3:
                 continue
             offsets_mm = (np.arange(lines) - (lines - 1) / 2) * _BUS_PITCH_MM
             bundle = [_offset_path(spine, float(offset_mm)) for offset_mm in offsets_mm]
-            if not all(self._is_free(a, b) for path in bundle for a, b in zip(path, path[1:], strict=False)):
+            if not all(self._is_free(a, b) for path in bundle for a, b in itertools.pairwise(path)):
                 continue
             for path in bundle:
                 self._lay(self._stagger(path), via_at=(0, -1))
             for path in bundle:
                 self._mark(path, 1.3)
-            if len(self.traces) > 110:
+            if len(self.traces) > 100:
                 break
 
     def _stagger(self, path: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
@@ -390,11 +400,11 @@ class _Draft:
         return [head, *path[1:-1], tail]
 
     def _scatter_vias(self) -> None:
-        for _ in range(160):
+        for _ in range(900):
             x_mm, y_mm = self._random_mm(3.0), self._random_mm(3.0)
-            if self._claim(x_mm, y_mm, 0.8, 0.8, margin_mm=0.5):
+            if self._claim(x_mm, y_mm, 0.8, 0.8, margin_mm=0.3):
                 self.vias.append(Spot(x_mm=x_mm, y_mm=y_mm, diameter_mm=0.62))
-            if len(self.vias) > 210:
+            if len(self.vias) > 190:
                 break
 
 
@@ -406,7 +416,7 @@ def _compass(heading: int) -> NDArray[np.float64]:
 
 def _offset_path(path: list[NDArray[np.float64]], offset_mm: float) -> list[NDArray[np.float64]]:
     """The path moved sideways with mitred corners; turns are at most 45°, so mitres stay short."""
-    runs = [(b - a) / np.hypot(*(b - a)) for a, b in zip(path, path[1:], strict=False)]
+    runs = [(b - a) / np.hypot(*(b - a)) for a, b in itertools.pairwise(path)]
     normals = [np.array([-run[1], run[0]]) for run in runs]
     shifted = [path[0] + offset_mm * normals[0]]
     for corner, before, after in zip(path[1:-1], normals, normals[1:], strict=False):

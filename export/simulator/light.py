@@ -1,8 +1,8 @@
 """The light a board is photographed in, and how metal looks in it.
 
-Solder is a mirror, so what it shows is the room. The room is drawn once per photograph into a *mirror ball*: a square
-table that says, for every direction a surface can face, what colour a camera above sees in it. Shading a surface is then
-one table look-up per pixel, which is what makes fifty joints cost milliseconds.
+Solder is a mirror, so what it shows is the room. The room is drawn once per photograph into a *mirror ball*: a
+square table that says, for every direction a surface can face, what colour a camera above sees in it. Shading a
+surface is then one table look-up per pixel, which is what makes fifty joints cost milliseconds.
 """
 
 from __future__ import annotations
@@ -63,20 +63,21 @@ def mirror_ball(light: Light, rng: np.random.Generator) -> MirrorBall:
         np.clip(((rz + 1) * 4).astype(int), 0, 7),
         (np.arctan2(ry, rx) * (32 / (2 * math.pi))).astype(int) % 32,
     ]
-    sky = light.fill * (0.42 + 0.42 * np.clip(rz, 0, 1)) * walls
+    walls = 1 + (walls - 1) * np.clip((1 - rz) / 0.6, 0, 1)  # overhead all azimuths meet: one tone there
+    sky = light.fill * (0.30 + 0.30 * np.clip(rz, 0, 1)) * walls
     facing = np.clip(nx * lx + ny * ly + nz * lz, 0, 1)
-    above = np.clip((rz + 0.25) / 0.5, 0, 1)  # steep flanks mirror the board, not the room
-    grey = (sky + 0.8 * second + ring + lamp) * above + 0.16 * light.fill * facing
+    above = np.clip((rz + 0.55) / 0.8, 0, 1)  # steep flanks mirror the board, not the room
+    grey = (sky + 0.8 * second + ring + lamp) * above + (0.03 + 0.26 * facing * facing) * light.fill
     colour = np.array(light.colour_bgr, np.float32)
-    board = np.array([0.10, 0.17, 0.05], np.float32) * light.fill * (0.4 + 0.6 * facing[..., None])
+    board = np.array([0.10, 0.16, 0.06], np.float32) * light.fill * (0.4 + 0.6 * facing[..., None])
     polished = (grey[..., None] * colour + (1 - above)[..., None] * board).astype(np.float32)
     satin = cv2.GaussianBlur(polished, (0, 0), 11) * (0.8 + 0.25 * facing[..., None])
-    return MirrorBall(cv2.GaussianBlur(polished, (0, 0), 1.2), satin.astype(np.float32))
+    return MirrorBall(cv2.GaussianBlur(polished, (0, 0), 2.5), satin.astype(np.float32))
 
 
 def _walls(rng: np.random.Generator) -> NDArray[np.float32]:
     """(8,32) factors round 1: dark furniture and bright windows by elevation and azimuth, smooth."""
-    coarse = rng.uniform(0.45, 1.5, size=(4, 8)).astype(np.float32)
+    coarse = rng.uniform(0.35, 1.55, size=(4, 8)).astype(np.float32)
     coarse = np.concatenate([coarse, coarse[:, :1]], axis=1)
     return cv2.resize(coarse, (33, 8), interpolation=cv2.INTER_CUBIC)[:, :32]
 

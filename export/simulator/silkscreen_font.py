@@ -1,7 +1,7 @@
 """The stroke font of the silkscreen: capital letters, digits and a few marks as polylines.
 
-Board houses print stroke fonts, and `cv2.putText` draws different letters in OpenCV 4 and 5; strokes of our own look
-right and give the same picture with both.
+Board houses print stroke fonts, and `cv2.putText` draws different letters in OpenCV 4 and 5; strokes of our own
+look right and give the same picture with both.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""What the agent must not forget: how far the consumer has acknowledged, and its own session number."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from edge.settings import Settings, SettingsFault, read_json
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class AgentState(Settings):
+    """`agent.json`. Lost or damaged, it starts from nothing: rows go out again, and the consumer drops what it has."""
+
+    epoch: str = ""  # of the journal it speaks of
+    acked: Count = 0
+    event_id: Count = 0  # last event handed over
+    session: Count = 0
+
+
+def load_state(path: Path) -> AgentState:
+    """The state kept at `path`; a fresh one where there is none or it cannot be read."""
+    try:
+        return read_json(path, AgentState)
+    except SettingsFault:
+        return AgentState()
+
+
+def save_state(path: Path, state: AgentState) -> None:
+    """Write aside, fsync, rename. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".new")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(state.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

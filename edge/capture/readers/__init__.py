@@ -1,0 +1,1 @@
+"""Readers of what machines write: one file a format, pure parsers from bytes."""

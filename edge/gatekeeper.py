@@ -1,0 +1,318 @@
+"""The gate process: journal first, then the gate link. No network, no GPU, small.
+
+One loop over the serial port, the inspector's socket, the journal's results and the link's own timers. A verdict is
+written by the journal thread; only the row that came back from there may become a signal (I5). Every doubt is silence,
+and silence makes the gate hardware hold the board.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import threading
+
+from edge.board import Outcome
+from edge.clock import Clock
+from edge.handover import LineBuffer, LineFault, line
+from edge.journal import SignalNote
+from edge.journal_thread import EventNote, JournalThread, NotStored, Stored, StoreJob
+from edge.matching import Matcher, Signal
+from edge.notify import Notifier
+from edge.station import Station
+from edge.verdict_json import NotAVerdictError, verdict_from_object
+from firmware_bridge import host_events
+from firmware_bridge.errors import LinkLost, LocalError
+from firmware_bridge.frames import VerdictCode
+from firmware_bridge.host import HostSession
+from firmware_bridge.links import Link
+from firmware_bridge.links import serial as serial_link
+
+MAX_CLIENTS = 4  # one inspector; a second while it restarts; people with a terminal
+LOOP_MAX_S = 0.05
+REOPEN_S = (0.2, 2.0)  # gate-link.md: wait 0.2 to 2 s before the port is opened again
+JOURNAL_STUCK_MS = 5_000.0  # after this the watchdog is no longer fed
+HOLD_REASON_NOT_STORED = 0xFFFF
+
+CODES = {Outcome.PASS: VerdictCode.PASS, Outcome.FAIL: VerdictCode.FAIL, Outcome.UNDECIDED: VerdictCode.HOLD}
+
+log = logging.getLogger("boardgate.gate")
+
+
+class Gatekeeper:
+    """The loop and what it owns. One thread besides the journal's."""
+
+    def __init__(self, station: Station, clock: Clock, notifier: Notifier) -> None:
+        self._station = station
+        self._clock = clock
+        self._notifier = notifier
+        self._session = HostSession()
+        self._matcher = Matcher(station.settings.gate.verdict_ttl_ms * 1_000_000)
+        self._journal = JournalThread(station.journal, clock)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._journal.wake_fd, selectors.EVENT_READ, self._on_journal)
+        self._listener = _listen(station)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._on_connect)
+        self._clients: dict[int, tuple[socket.socket, LineBuffer]] = {}
+        self._link: Link | None = None
+        self._next_open_ns = 0
+        self._open_wait_s = REOPEN_S[0]
+        self._told: dict[int, tuple[Signal, int]] = {}  # token → what was sent and when; one open token at a time
+        self._link_state = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Gate boards until told to stop."""
+        self._notifier.ready()
+        while not stop.is_set():
+            self._open_link_when_due()
+            for key, _ in self._selector.select(self._wait_s()):
+                key.data(key.fd)
+            self._handle(self._session.tick(self._clock.now_ns()))
+            self._write_link()
+            if self._journal.stuck_ms() < JOURNAL_STUCK_MS:
+                self._notifier.watchdog()
+        self._close()
+
+    # ---- the inspector's side ---------------------------------------------------------------------------------------
+
+    def _on_connect(self, _fd: int) -> None:
+        client, _ = self._listener.accept()
+        client.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            log.warning("more than %d clients, the newest is refused", MAX_CLIENTS)
+            client.close()
+            return
+        self._clients[client.fileno()] = (client, LineBuffer())
+        self._selector.register(client, selectors.EVENT_READ, self._on_client)
+
+    def _on_client(self, fd: int) -> None:
+        client, lines = self._clients[fd]
+        try:
+            data = client.recv(1 << 20)
+            messages = lines.feed(data)
+        except (OSError, LineFault) as err:
+            log.warning("inspector's connection closed: %s", err)
+            return self._drop_client(fd)
+        if not data:
+            return self._drop_client(fd)
+        for message in messages:
+            if isinstance(message.get("beat"), int):
+                self._session.set_loop_counter(message["beat"])
+            elif "verdict" in message:
+                self._take_verdict(fd, message["verdict"])
+
+    def _take_verdict(self, fd: int, body: object) -> None:
+        try:
+            verdict = verdict_from_object(body)
+        except NotAVerdictError as err:
+            log.error("the inspector sent something that is no verdict: %s", err)
+            return self._drop_client(fd)
+        job = StoreJob(verdict=verdict, client=fd, received_ns=self._clock.now_ns())
+        if not self._journal.store(job):
+            self._not_stored(NotStored(job=job, why="the journal's queue is full: its disk hangs"))
+
+    def _reply(self, fd: int, message: dict[str, object]) -> None:
+        if fd not in self._clients:
+            return  # it died meanwhile; the next inspector asks again by the same uid
+        try:
+            self._clients[fd][0].sendall(line(message))
+        except OSError as err:
+            log.warning("no answer to the inspector: %s", err)
+            self._drop_client(fd)
+
+    def _drop_client(self, fd: int) -> None:
+        client, _ = self._clients.pop(fd)
+        self._selector.unregister(client)
+        client.close()
+
+    # ---- the journal's side -----------------------------------------------------------------------------------------
+
+    def _on_journal(self, fd: int) -> None:
+        os.read(fd, 4096)
+        while self._journal.results:
+            result = self._journal.results.popleft()
+            if isinstance(result, Stored):
+                self._stored(result)
+            else:
+                self._not_stored(result)
+
+    def _stored(self, result: Stored) -> None:
+        verdict = result.job.verdict
+        self._reply(result.job.client, {"stored": verdict.uid, "seq": result.seq, "new": result.is_new})
+        journal_ms = (result.stored_ns - result.job.received_ns) / 1e6
+        log.info("board=%s seq=%d outcome=%s new=%s journal_ms=%.1f", verdict.board_id, result.seq,
+                 verdict.outcome.value, result.is_new, journal_ms)  # fmt: skip
+        if result.is_new:
+            signal = self._matcher.verdict_stored(verdict, result.seq, self._clock.now_ns(), journal_ms)
+            self._tell(signal)
+
+    def _not_stored(self, result: NotStored) -> None:
+        """Nothing may pass for it, and if its board stands at the gate, the gate is told so at once."""
+        verdict = result.job.verdict
+        self._reply(result.job.client, {"refused": verdict.uid, "why": result.why})
+        open_board = self._matcher.open_board
+        if open_board is not None and open_board[1] == verdict.board_id:
+            self._event("journal_refused", f"board {verdict.board_id} held: {result.why}")
+            self._matcher.board_over()
+            try:
+                self._session.send_verdict(
+                    open_board[0], VerdictCode.HOLD, HOLD_REASON_NOT_STORED, 0, self._clock.now_ns()
+                )
+            except LocalError as err:
+                log.warning("hold not sent: %s", err)
+
+    # ---- the gate's side --------------------------------------------------------------------------------------------
+
+    def _tell(self, signal: Signal | None) -> None:
+        if signal is None:
+            return
+        now_ns = self._clock.now_ns()
+        verdict = signal.verdict
+        try:
+            self._session.send_verdict(
+                signal.token, CODES[verdict.outcome], verdict.reason.wire_code, signal.seq & 0xFFFFFFFF, now_ns
+            )
+        except LocalError as err:
+            self._note(signal.seq, verdict.board_id, signal.token, f"not sent: {err}")
+            return
+        self._told = {signal.token: (signal, now_ns)}
+        self._write_link()
+
+    def _handle(self, events: list[host_events.Event]) -> None:
+        for event in events:
+            self._on_link_event(event)
+
+    def _on_link_event(self, event: host_events.Event) -> None:
+        match event:
+            case host_events.BoardPresent():
+                self._tell(self._matcher.board_present(event.token, event.barcode, self._clock.now_ns()))
+            case host_events.VerdictConfirmed():
+                self._confirmed(event)
+            case host_events.BoardGone():
+                self._gone(event)
+            case host_events.CommandFailed():
+                self._event("command_failed", f"{event.what.value}: {event.why}")
+            case host_events.LinkUp():
+                self._link_changed("gate_link_up", f"session {event.session}, gate firmware {event.firmware}")
+            case host_events.LinkDown():
+                self._matcher.board_over()
+                self._link_changed("gate_link_down", f"{event.reason.value}: {event.detail}")
+            case host_events.GateFault():
+                self._event("gate_fault", f"{event.code.name.lower()} detail {event.detail:#x}")
+            case _:
+                log.debug("%s", event)
+
+    def _confirmed(self, event: host_events.VerdictConfirmed) -> None:
+        told = self._told.pop(event.token, None)
+        if told is None:
+            return  # a HOLD without a verdict row
+        signal, sent_ns = told
+        self._journal.note(
+            SignalNote(
+                seq=signal.seq,
+                board_id=signal.verdict.board_id,
+                token=event.token,
+                what=f"confirmed {event.code.name.lower()}",
+                us_since_board=event.us_since_board,
+                journal_ms=signal.journal_ms,
+                gate_ms=(self._clock.now_ns() - sent_ns) / 1e6,
+                utc=self._clock.utc(),
+            )
+        )
+
+    def _gone(self, event: host_events.BoardGone) -> None:
+        open_board = self._matcher.open_board
+        if open_board is not None and open_board[0] == event.token:
+            self._note(None, open_board[1], event.token, f"gone without a verdict: {event.how.name.lower()}")
+            self._matcher.board_over()
+
+    def _link_changed(self, kind: str, detail: str) -> None:
+        if (kind + detail) != self._link_state:
+            self._event(kind, detail)
+        self._link_state = kind + detail
+
+    # ---- the port ---------------------------------------------------------------------------------------------------
+
+    def _open_link_when_due(self) -> None:
+        now_ns = self._clock.now_ns()
+        if self._link is not None or now_ns < self._next_open_ns:
+            return
+        try:
+            config = serial_link.SerialConfig(port=str(self._station.path(self._station.settings.gate.port)))
+            self._link = serial_link.open(config)
+        except LinkLost as err:
+            self._port_lost(str(err))
+            return
+        self._open_wait_s = REOPEN_S[0]
+        self._selector.register(self._link.fileno(), selectors.EVENT_READ, self._on_link_bytes)
+        self._handle(self._session.reopen(now_ns))
+
+    def _on_link_bytes(self, _fd: int) -> None:
+        if self._link is None:
+            return
+        try:
+            data = self._link.read(0.0)
+        except LinkLost as err:
+            return self._port_lost(str(err))
+        self._handle(self._session.receive(data, self._clock.now_ns()))
+
+    def _write_link(self) -> None:
+        if self._link is None:
+            return
+        try:
+            if data := self._session.outgoing():
+                self._link.write(data)
+        except LinkLost as err:
+            self._port_lost(str(err))
+
+    def _port_lost(self, detail: str) -> None:
+        if self._link is not None:
+            self._selector.unregister(self._link.fileno())
+            self._link.close()
+            self._link = None
+        self._next_open_ns = self._clock.now_ns() + int(self._open_wait_s * 1e9)
+        self._open_wait_s = min(2 * self._open_wait_s, REOPEN_S[1])
+        self._handle(self._session.port_lost(self._clock.now_ns(), detail))
+        self._link_changed("gate_port_lost", detail)
+
+    # ---- odds and ends ----------------------------------------------------------------------------------------------
+
+    def _wait_s(self) -> float:
+        due_ns = self._session.next_deadline_ns()
+        if due_ns is None:
+            return LOOP_MAX_S
+        return min(LOOP_MAX_S, max(0.0, (due_ns - self._clock.now_ns()) / 1e9))
+
+    def _note(self, seq: int | None, board_id: str, token: int, what: str) -> None:
+        log.warning("board=%s seq=%s token=%08x %s", board_id, seq, token, what)
+        self._journal.note(SignalNote(seq=seq, board_id=board_id, token=token, what=what, utc=self._clock.utc()))
+
+    def _event(self, kind: str, detail: str) -> None:
+        log.warning("%s: %s", kind, detail)
+        self._journal.note(EventNote(kind=kind, detail=detail, utc=self._clock.utc()))
+
+    def _close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        for client, _ in self._clients.values():
+            client.close()
+        self._listener.close()
+        self._journal.close(timeout_s=5.0)
+
+
+def _listen(station: Station) -> socket.socket:
+    path = station.handover_socket
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # left by a process that was killed; the folder is this process's own
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o660)  # the inspector's group
+    listener.listen(MAX_CLIENTS)
+    listener.setblocking(False)
+    return listener
+
+
+def run_gate(station: Station, clock: Clock, notifier: Notifier, stop: threading.Event) -> None:
+    """The process."""
+    Gatekeeper(station, clock, notifier).run(stop)

@@ -1,0 +1,159 @@
+"""One board: register, crop, score, judge. Built once from a recipe and its bundles.
+
+`inspect` never raises for what a board holds.
+
+Everything slow is done when it is built: engines loaded, golden crops checked, the reference picture taken through the
+whole way once, so that the first board costs no more than the hundredth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.board import Board, Finding, Image, Reason, Region, Verdict
+from edge.bundle import Bundle, BundleFault, read_bundle
+from edge.clock import Clock
+from edge.crop import crop_squares
+from edge.deadline import Deadline, DeadlineMissed
+from edge.gate import Judged, judge, undecided
+from edge.recipe import Place, Recipe
+from edge.register import NotRegistered, Registrar, project
+from edge.scorers import Scorer, ScorerFault, checked_scores, load_scorer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """The places of one recipe that one bundle scores."""
+
+    bundle: Bundle
+    scorer: Scorer
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A verdict, and the score maps (n, h, w) of its findings where the family has them, in the findings' order."""
+
+    verdict: Verdict
+    maps: NDArray[np.float32] | None
+
+
+class Inspection:
+    """Inspects boards of one recipe. `inspect` gives exactly one verdict for every board it is given."""
+
+    def __init__(self, recipe: Recipe, threads: int, clock: Clock, lanes: tuple[_Lane, ...] | None = None) -> None:
+        self.recipe = recipe
+        self._clock = clock
+        self._lanes = lanes if lanes is not None else _load_lanes(recipe, threads)
+        self._registrar = Registrar(recipe.reference, recipe.settings.registration)
+        self.judged = Judged(
+            recipe_id=recipe.settings.id,
+            recipe_sha256=recipe.sha256,
+            bundle_sha256=_bundle_set_sha256([lane.bundle.sha256 for lane in self._lanes]),
+            n_regions=len(recipe.settings.places),
+        )
+        self._prove_on_reference()
+
+    def inspect(self, board: Board) -> Inspected:
+        """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
+        if board.image is None:
+            return self._held(board, board.fault_reason, board.capture_fault)
+        deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=self.recipe.settings.verdict_budget_ms)
+        try:
+            deadline.stamp("capture")
+            findings, maps = self._findings(board.image, deadline)
+            verdict = judge(board, self.judged, findings, self._clock.now_ns(), deadline.stages)
+            deadline.stamp("judge")
+        except NotRegistered as err:
+            return self._held(board, Reason.NOT_REGISTERED, str(err), deadline)
+        except DeadlineMissed as err:
+            return self._held(board, Reason.DEADLINE, str(err), deadline)
+        except ScorerFault as err:
+            return self._held(board, Reason.SCORER_FAULT, str(err), deadline)
+        return Inspected(verdict=verdict, maps=maps)
+
+    def _held(self, board: Board, reason: Reason, detail: str, deadline: Deadline | None = None) -> Inspected:
+        stages = deadline.stages if deadline is not None else ()
+        return Inspected(verdict=undecided(board, self.judged, reason, detail, self._clock.now_ns(), stages), maps=None)
+
+    def _findings(self, image: Image, deadline: Deadline) -> tuple[tuple[Finding, ...], NDArray[np.float32] | None]:
+        registration = self._registrar.register(image)
+        deadline.stamp("register")
+        findings: list[Finding] = []
+        maps: list[NDArray[np.float32]] = []
+        for lane in self._lanes:
+            regions = _regions(lane, project(registration, lane.places, image.shape[:2]))
+            crops = _crops(image, regions, lane.bundle.manifest.contract.crop_px)
+            deadline.stamp("crop")
+            if regions:
+                scored = checked_scores(lane.scorer, crops)
+                findings += [Finding(region=r, score=float(s)) for r, s in zip(regions, scored.score, strict=True)]
+                if scored.map is not None:
+                    maps.append(scored.map)
+            deadline.stamp("score")
+        whole = np.concatenate(maps) if maps and len(maps) == len(self._lanes) == 1 else None
+        return tuple(findings), whole
+
+    def _prove_on_reference(self) -> None:
+        """Take the reference through the whole way: warms everything up, and a recipe that cannot see its own
+        reference is found now and not on the line."""
+        patient = Deadline(self._clock, start_ns=self._clock.now_ns(), budget_ms=10 * 60_000)
+        try:
+            findings, _ = self._findings(self.recipe.reference, patient)
+        except (NotRegistered, ScorerFault) as err:
+            raise BundleFault(f"{self.recipe.folder}: the recipe's own reference: {err}") from err
+        if len(findings) != self.judged.n_regions:
+            raise BundleFault(
+                f"{self.recipe.folder}: {len(findings)} of {self.judged.n_regions} places lie whole on the reference"
+            )
+
+
+def _load_lanes(recipe: Recipe, threads: int) -> tuple[_Lane, ...]:
+    lanes = []
+    for name, ref in recipe.settings.bundles.items():
+        bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
+        places = recipe.places_of(name)
+        _check_stricter(recipe, bundle, places)
+        lanes.append(_Lane(bundle=bundle, scorer=load_scorer(bundle, threads), places=places))
+    return tuple(lanes)
+
+
+def _check_stricter(recipe: Recipe, bundle: Bundle, places: tuple[Place, ...]) -> None:
+    """A recipe may tighten a threshold; a looser one has no evidence."""
+    limit = bundle.thresholds.threshold
+    for place in places:
+        if place.threshold is not None and place.threshold > limit:
+            raise BundleFault(
+                f"{recipe.folder} {place.refdes}-{place.pin} threshold: {place.threshold} is looser than the bundle's "
+                f"{limit:.6g}, which is the one with evidence: calibrate a bundle instead"
+            )
+
+
+def _regions(lane: _Lane, seen: list[tuple[Place, float, float, float]]) -> tuple[Region, ...]:
+    default = lane.bundle.thresholds.threshold
+    return tuple(
+        Region(
+            refdes=place.refdes,
+            pin=place.pin,
+            x_px=x_px,
+            y_px=y_px,
+            side_px=side_px,
+            threshold=default if place.threshold is None else place.threshold,
+        )
+        for place, x_px, y_px, side_px in seen
+    )
+
+
+def _crops(image: Image, regions: tuple[Region, ...], crop_px: int) -> Image:
+    centres = np.array([(r.x_px, r.y_px) for r in regions], np.float64).reshape(-1, 2)
+    sides = np.array([r.side_px for r in regions], np.float64)
+    return crop_squares(image, centres, sides, crop_px)
+
+
+def _bundle_set_sha256(hashes: list[str]) -> str:
+    """One bundle's own hash, or the hash over the sorted hashes of several."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()

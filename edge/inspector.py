@@ -1,0 +1,117 @@
+"""The inspector process: capture, register, score, judge, hand over. Every trigger ends in exactly one verdict.
+
+It owns the pictures and the engine and knows no network. It may hang or die: the gate process sees its loop counter
+stand still, the gate hardware trips, and whoever supervises starts it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from edge.board import Board, Reason, Verdict
+from edge.bundle import BundleFault
+from edge.capture import Capture
+from edge.capture.folder import FolderCapture
+from edge.capture.readers.picture import PictureSize
+from edge.clock import Clock
+from edge.gate import Judged, undecided
+from edge.handover import Handover
+from edge.inspection import Inspection
+from edge.notify import Notifier
+from edge.recipe import read_recipe
+from edge.settings import SettingsFault
+from edge.station import Station
+
+IDLE_POLL_MS = 50  # also how often the loop counter moves while there is nothing to judge
+READY_RETRY_NS = 5_000_000_000  # a recipe or bundle that was refused is looked at again this often
+
+log = logging.getLogger("boardgate.inspector")
+
+
+class Inspector:
+    """The loop and what it needs. One thread."""
+
+    def __init__(self, station: Station, clock: Clock, notifier: Notifier) -> None:
+        self._station = station
+        self._clock = clock
+        self._notifier = notifier
+        self._handover = Handover(station.handover_socket, clock)
+        self._not_ready = ""
+        self._retry_ns = 0
+        self._inspection = self._load()
+        self._capture: Capture = self._open_capture()
+        self._loops = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Inspect boards until told to stop."""
+        self._notifier.ready()
+        while not stop.is_set():
+            self._loops += 1
+            self._handover.beat(self._loops)
+            board = self._capture.next_board(IDLE_POLL_MS)
+            if board is None:
+                self._idle()
+                continue
+            verdict = self._judge(board)
+            seq = self._handover.submit(verdict, self._notifier.watchdog, stop)
+            if seq is None:
+                break  # stopped before it was durable: the picture stays in the work folder for the next start
+            self._capture.settled(board)
+            self._notifier.watchdog()
+            log.info("%s", board_line(verdict, seq))
+        self._handover.close()
+
+    def _judge(self, board: Board) -> Verdict:
+        if self._inspection is None:
+            nobody = Judged(recipe_id="", recipe_sha256="", bundle_sha256="", n_regions=0)
+            return undecided(board, nobody, Reason.NOT_READY, self._not_ready, self._clock.now_ns())
+        return self._inspection.inspect(board).verdict
+
+    def _idle(self) -> None:
+        self._notifier.watchdog()
+        if self._inspection is None and self._clock.now_ns() > self._retry_ns:
+            self._inspection = self._load()
+            self._capture = self._open_capture()
+
+    def _load(self) -> Inspection | None:
+        """The inspection of the station's recipe, or None: then every board is UNDECIDED, and the fault says why."""
+        try:
+            recipe = read_recipe(self._station.path(self._station.settings.inspect.recipe))
+            inspection = Inspection(recipe, self._station.settings.inspect.threads, self._clock)
+        except (SettingsFault, BundleFault) as fault:
+            if str(fault) != self._not_ready:
+                log.error("not ready: %s", fault)
+            self._not_ready = str(fault)
+            self._retry_ns = self._clock.now_ns() + READY_RETRY_NS
+            return None
+        by = inspection.judged
+        log.info("ready: recipe %s %.12s, bundle %.12s, %d regions", by.recipe_id, by.recipe_sha256, by.bundle_sha256,
+                 by.n_regions)  # fmt: skip
+        self._not_ready = ""
+        return inspection
+
+    def _open_capture(self) -> FolderCapture:
+        size = None
+        if self._inspection is not None:
+            picture = self._inspection.recipe.settings.picture
+            size = PictureSize(width_px=picture.width_px, height_px=picture.height_px)
+        return FolderCapture(
+            self._station.inbox, self._station.pictures, self._station.settings.capture, size, self._clock
+        )
+
+
+def board_line(verdict: Verdict, seq: int) -> str:
+    """The one log line of a board."""
+    stages = " ".join(f"{s.stage}_ms={s.ms:.1f}" for s in verdict.stages)
+    return (
+        f"board={verdict.board_id} seq={seq} outcome={verdict.outcome.value} reason={verdict.reason.value} "
+        f"defects={len(verdict.defects)} total_ms={verdict.total_ms:.1f} {stages} "
+        f"picture={Path(verdict.picture_path).name}" + (f" detail={verdict.detail!r}" if verdict.detail else "")
+    )
+
+
+def run_inspector(station: Station, clock: Clock, notifier: Notifier, stop: threading.Event) -> None:
+    """The process."""
+    Inspector(station, clock, notifier).run(stop)

@@ -1,0 +1,50 @@
+"""How a process of the station starts and ends: settings read, signals caught, one place where everything is caught."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from edge import __version__
+from edge.clock import Clock, SystemClock
+from edge.notify import Notifier
+from edge.settings import SettingsFault
+from edge.station import Station, read_station
+
+Process = Callable[[Station, Clock, Notifier, threading.Event], None]
+
+EXIT_BROKEN = 1
+EXIT_SETTINGS = 2
+
+log = logging.getLogger("boardgate")
+
+
+def run_process(name: str, process: Process, station_file: Path) -> int:
+    """Run one process until SIGTERM or SIGINT. Returns its exit status: 0 told to stop, 1 broken, 2 settings."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        station = read_station(station_file)
+    except SettingsFault as fault:
+        log.critical("%s", fault)
+        return EXIT_SETTINGS
+    notifier = Notifier()
+    log.info("boardgate %s %s of %s/%s starts", __version__, name, station.settings.site, station.settings.station)
+    try:
+        process(station, SystemClock(), notifier, stop)
+    except Exception:
+        log.critical("stops, boards are held", exc_info=True)
+        return EXIT_BROKEN
+    finally:
+        notifier.stopping()
+        notifier.close()
+    log.info("stopped")
+    return 0

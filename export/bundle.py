@@ -1,0 +1,108 @@
+"""Writing a bundle, so that a station finds all of it or none: aside first, every file synced, then one rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from edge.board import Floats, Image
+from edge.bundle import MODEL_FILE, Manifest, Thresholds, read_bundle
+
+MIN_GOLDEN, MAX_GOLDEN = 8, 16
+
+
+class BundleWriteFault(Exception):
+    """A bundle could not be written there: what is in the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleParts:
+    """Everything a bundle is made of. `manifest.files` is filled in when it is written, so it comes empty."""
+
+    manifest: Manifest
+    model: bytes
+    thresholds: Thresholds
+    golden_batch: Image  # (N, h, w, 3) uint8 BGR
+    golden_score: Floats  # (N,) float32
+
+
+def write_bundle(out: Path, parts: BundleParts) -> str:
+    """Write a bundle folder and return its identity. Replaces an older bundle at `out`, refuses anything else there.
+
+    What was written is read back through the station's own reader before it takes its name.
+    """
+    if out.exists() and not (out / "manifest.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise BundleWriteFault(f"{out}: exists and is no bundle; choose another --out or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.parent / f".{out.name}.writing-{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        _write_files(aside, parts)
+        identity = read_bundle(aside).sha256
+        _put_in_place(aside, out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return identity
+
+
+def golden_choice(labels: list[str], scores: Floats, good: frozenset[str]) -> list[int]:
+    """Which of the validation rows become golden: 8 to 16, evenly through the range of scores of the good ones and of each
+    defect, so that a drift anywhere in the range is seen. Fewer only where there are fewer rows."""
+    kinds = ["good" if label in good else label for label in labels]
+    names = sorted(set(kinds), key=lambda k: (k != "good", k))[:MIN_GOLDEN]
+    share = max(1, MAX_GOLDEN // len(names))
+    chosen: list[int] = []
+    for name in names:
+        members = sorted((i for i, k in enumerate(kinds) if k == name), key=lambda i: float(scores[i]))
+        places = np.unique(np.linspace(0, len(members) - 1, min(share, len(members))).round().astype(int))
+        chosen += [members[p] for p in places]
+    return chosen
+
+
+def _write_files(folder: Path, parts: BundleParts) -> None:
+    (folder / "golden").mkdir(parents=True)
+    model_file = MODEL_FILE[parts.manifest.engine]
+    (folder / model_file).write_bytes(parts.model)
+    (folder / "thresholds.json").write_bytes(_json(parts.thresholds))
+    np.save(folder / "golden/batch.npy", parts.golden_batch, allow_pickle=False)
+    np.save(folder / "golden/score.npy", parts.golden_score, allow_pickle=False)
+    names = (model_file, "thresholds.json", "golden/batch.npy", "golden/score.npy")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    manifest = _json(parts.manifest.model_copy(update={"files": files}))
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / "bundle.sha256").write_text(hashlib.sha256(manifest).hexdigest() + "\n", "ascii")
+    for path in (*(folder / n for n in names), folder / "manifest.json", folder / "bundle.sha256"):
+        _sync(path)
+    _sync(folder / "golden")
+    _sync(folder)
+
+
+def _put_in_place(aside: Path, out: Path) -> None:
+    """Rename over `out`. An older bundle is moved away first: a folder cannot be renamed over a full one."""
+    old = out.parent / f".{out.name}.old-{os.getpid()}"
+    if out.exists():
+        out.rename(old)
+    aside.rename(out)
+    _sync(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _json(model: BaseModel) -> bytes:
+    content: Mapping[str, object] = model.model_dump(mode="json")
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,18 @@
+"""`solder_joint` in the workshop: the row's module, where its parts come together."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from export.families import one_of
+from export.families.solder_joint.contract import contract
+from export.families.solder_joint.presets import PRESETS
+from export.families.solder_joint.scores import SCORES
+from export.families.solder_joint.tolerances import GOLDEN_FRAC, TORCH_ONNX_FRAC
+
+__all__ = ["GOLDEN_FRAC", "PRESETS", "TORCH_ONNX_FRAC", "contract", "scored"]
+
+
+def scored(network: nn.Module, score: str) -> nn.Module:
+    """The network with its score as one module."""
+    return one_of(SCORES, score, "score")(network)

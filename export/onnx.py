@@ -1,0 +1,176 @@
+"""A trained network with its score to ONNX, checked, and measured against the network it came from.
+
+The graph is meant for ONNX Runtime and TensorRT alike: opset 18, the batch the only dynamic axis, weights inside, BatchNorm
+folded, stride-1 transposed convolutions written as convolutions, no Resize.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from edge.board import Floats
+from edge.bundle import Contract, Parity
+
+OPSET = 18
+REFUSED_NODES = frozenset({"Resize", "BatchNormalization", "ConvTranspose"})
+PARITY_CHUNK = 64
+
+
+class ExportFault(Exception):
+    """A graph that must not leave the workshop: what it has, what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOutputs:
+    """What a graph gave for crops: `score` (N,) and `map` (N, h, w), float32."""
+
+    score: Floats
+    map: Floats
+
+
+def onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
+    """The ONNX file of a scored network in evaluation mode. Raises ExportFault when the graph is not what it should be."""
+    model = _traced(deployable(scored), contract, optimize=True)
+    check_graph(model, contract)
+    return model.SerializeToString()
+
+
+def naive_onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
+    """The plain export: nothing folded or replaced. A yardstick for benchmarks, not for stations."""
+    return _traced(copy.deepcopy(scored).eval(), contract, optimize=False).SerializeToString()
+
+
+def deployable(scored: nn.Module) -> nn.Module:
+    """A copy in evaluation mode with BatchNorm folded and stride-1 transposed convolutions as convolutions."""
+    module = copy.deepcopy(scored).eval()
+    for child in list(module.modules()):
+        if isinstance(child, nn.Sequential):
+            _fold(child)
+    return module
+
+
+def check_graph(model: onnx.ModelProto, contract: Contract) -> None:
+    """ONNX's own checks with shape inference, no node of `REFUSED_NODES`, names and shapes as the contract says."""
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, check_type=True)
+    if found := REFUSED_NODES & {node.op_type for node in inferred.graph.node}:
+        raise ExportFault(f"the graph holds {sorted(found)}: fold or replace them before the export")
+    if (opset := {o.domain: o.version for o in model.opset_import}) != {"": OPSET}:
+        raise ExportFault(f"the graph needs opsets {opset}, only the plain opset {OPSET} is allowed")
+    for what, values, specs in (
+        ("inputs", inferred.graph.input, contract.inputs),
+        ("outputs", inferred.graph.output, contract.outputs),
+    ):
+        got = {v.name: tuple(d.dim_value or "N" for d in v.type.tensor_type.shape.dim) for v in values}
+        if got != (expected := {s.name: s.shape for s in specs}):
+            raise ExportFault(f"{what}: the graph has {got}, the contract says {expected}")
+
+
+def run_onnx(model: bytes, inputs: Floats, threads: int = 1) -> GraphOutputs:
+    """Run a graph on (N, C, h, w) float32 with ONNX Runtime, in chunks."""
+    session = onnx_session(model, threads)
+    name = session.get_inputs()[0].name
+    chunks = [session.run(["score", "map"], {name: inputs[i]}) for i in _chunks(len(inputs))]
+    return GraphOutputs(score=np.concatenate([c[0] for c in chunks]), map=np.concatenate([c[1] for c in chunks]))
+
+
+@torch.no_grad()
+def run_torch(scored: nn.Module, inputs: Floats) -> GraphOutputs:
+    """Run the network as it was trained on (N, C, h, w) float32, in the same chunks."""
+    scored.eval()
+    chunks = [scored(torch.from_numpy(inputs[i])) for i in _chunks(len(inputs))]
+    return GraphOutputs(score=torch.cat([c[0] for c in chunks]).numpy(), map=torch.cat([c[1] for c in chunks]).numpy())
+
+
+def measure_parity(trained: Floats, exported: Floats, threshold: float) -> Parity:
+    """How far the exported scores (N,) are from the trained network's, and which share of verdicts is the same."""
+    return Parity(
+        compared_with=f"torch {torch.__version__}, FP32, CPU, on validation crops",
+        n=len(trained),
+        max_abs_score_difference=float(np.abs(trained - exported).max()),
+        verdict_agreement_frac=float(((trained > threshold) == (exported > threshold)).mean()),
+    )
+
+
+def onnx_session(model: bytes, threads: int) -> ort.InferenceSession:
+    """A CPU session with a fixed number of threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _traced(module: nn.Module, contract: Contract, *, optimize: bool) -> onnx.ModelProto:
+    (spec,) = contract.inputs
+    example = torch.zeros(2, *spec.shape[1:])  # a batch of 2: a batch of 1 would be taken for a constant
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)  # torch's exporter warns about its own insides
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[spec.name],
+            output_names=[o.name for o in contract.outputs],
+            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            external_data=False,
+            optimize=optimize,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportFault("the exporter returned no graph")
+    file = io.BytesIO()
+    program.save(file)
+    return onnx.load_from_string(file.getvalue())
+
+
+def _fold(sequence: nn.Sequential) -> None:
+    """In place: a convolution followed by BatchNorm becomes one convolution."""
+    for k in range(len(sequence) - 1):
+        layer, norm = sequence[k], sequence[k + 1]
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            transposed = isinstance(layer, nn.ConvTranspose2d)
+            folded = fuse_conv_bn_eval(layer, norm, transpose=transposed)
+            sequence[k] = _as_convolution(folded) if isinstance(folded, nn.ConvTranspose2d) else folded
+            sequence[k + 1] = nn.Identity()
+
+
+def _as_convolution(layer: nn.ConvTranspose2d) -> nn.Conv2d:
+    """The same map for stride 1: weights turned by 180 degrees, input and output channels exchanged."""
+    plain = layer.stride == (1, 1) and layer.dilation == (1, 1) and layer.groups == 1
+    if not plain or layer.output_padding != (0, 0) or layer.bias is None:
+        raise ExportFault(
+            f"{layer}: only plain stride-1 transposed convolutions with a bias can be written as convolutions"
+        )
+    padding = tuple(k - 1 - p for k, p in zip(layer.kernel_size, layer.padding, strict=True))
+    convolution = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size, padding=padding)
+    with torch.no_grad():
+        convolution.weight.copy_(layer.weight.flip(2, 3).transpose(0, 1))
+        convolution.bias.copy_(layer.bias)
+    return convolution
+
+
+def _chunks(n: int) -> Sequence[slice]:
+    return [slice(i, i + PARITY_CHUNK) for i in range(0, n, PARITY_CHUNK)]
+
+
+def tool_versions() -> dict[str, str]:
+    """The versions that made a graph, for the manifest."""
+    return {
+        "torch": str(torch.__version__),
+        "onnx": onnx.__version__,
+        "onnxruntime": ort.__version__,
+        "numpy": np.__version__,
+    }

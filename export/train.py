@@ -1,0 +1,144 @@
+"""The training loop: short, plain and seeded. Anything with `loss(x)` can be trained by it.
+
+Keeps the weights of the best validation loss and stops early when the learning rate has decayed so far that nothing moves.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from edge.board import Floats
+
+MIN_BATCH = 2  # BatchNorm has no statistics on one crop
+
+
+class TrainingFault(Exception):
+    """A training that must not become a bundle, and why."""
+
+
+class Trainable(Protocol):
+    """A network that knows its own loss: (N, ...) float32 to a scalar, lower is better."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean loss of a batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained. `decay` is what the learning rate is multiplied by after `decay_patience` flat epochs."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    decay: float
+    decay_patience: int
+    weight_decay: float
+    flip: bool  # mirror half the crops left to right
+    stop_below_learning_rate: float = 1e-5  # three decays of the paper's: the weights no longer move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochReport:
+    """One finished epoch, for the progress bar and the record."""
+
+    epoch: int  # from 1
+    train_loss: float
+    val_loss: float
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReport:
+    """What a training did. `best_epoch` is the one whose weights the network holds now."""
+
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    seconds: float
+    history: tuple[EpochReport, ...]
+
+
+def fit(
+    network: nn.Module,
+    train: Floats,
+    val: Floats,
+    settings: TrainingSettings,
+    seed: int,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+) -> FitReport:
+    """Train `network` in place on good crops (N, C, h, w) float32 and leave it in evaluation mode with its best weights.
+
+    `val` (M, C, h, w) are good crops of other boards. The same seed, data and thread count give the same weights. Raises
+    TrainingFault when the loss stops being finite or there is too little to train on.
+    """
+    if len(train) < MIN_BATCH or not len(val):
+        raise TrainingFault(f"{len(train)} training and {len(val)} validation crops: need at least {MIN_BATCH} and 1")
+    started = time.monotonic()
+    torch.manual_seed(seed)
+    crops, val_crops = torch.from_numpy(train), torch.from_numpy(val)
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=settings.decay, patience=settings.decay_patience
+    )
+    history: list[EpochReport] = []
+    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
+    for epoch in range(1, settings.epochs + 1):
+        train_loss = _epoch(network, crops, optimiser, settings)
+        val_loss = _validation_loss(network, val_crops, settings.batch)
+        if not math.isfinite(train_loss):
+            raise TrainingFault(
+                f"epoch {epoch}: training loss {train_loss}; lower the learning rate or look at the data"
+            )
+        if val_loss < best:
+            best, best_epoch, best_weights = val_loss, epoch, copy.deepcopy(network.state_dict())
+        plateau.step(val_loss)
+        rate = float(optimiser.param_groups[0]["lr"])
+        history.append(EpochReport(epoch=epoch, train_loss=train_loss, val_loss=val_loss, learning_rate=rate))
+        on_epoch(history[-1])
+        if rate < settings.stop_below_learning_rate:
+            break
+    network.load_state_dict(best_weights)
+    network.eval()
+    return FitReport(
+        epochs=len(history),
+        best_epoch=best_epoch,
+        best_val_loss=best,
+        seconds=time.monotonic() - started,
+        history=tuple(history),
+    )
+
+
+def _epoch(network: nn.Module, crops: Tensor, optimiser: torch.optim.Optimizer, settings: TrainingSettings) -> float:
+    network.train()
+    total = 0.0
+    batches = [b for b in torch.randperm(len(crops)).split(settings.batch) if len(b) >= MIN_BATCH]
+    for indices in batches:
+        x = crops[indices]
+        if settings.flip:
+            x = _flipped(x)
+        loss = network.loss(x)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += float(loss.detach()) * len(indices)
+    return total / sum(len(b) for b in batches)
+
+
+def _flipped(x: Tensor) -> Tensor:
+    mirrored = torch.rand(len(x)) < 0.5
+    return torch.where(mirrored[:, None, None, None], x.flip(3), x)
+
+
+@torch.no_grad()
+def _validation_loss(network: nn.Module, crops: Tensor, batch: int) -> float:
+    network.eval()
+    return sum(float(network.loss(x)) * len(x) for x in crops.split(batch)) / len(crops)

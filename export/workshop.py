@@ -1,0 +1,202 @@
+"""From a data set folder to bundles: read, cut, train, check, export, measure, write. One screen per step, in that order.
+
+Nothing here looks at a split other than `train` and `val`, and only good places of those are trained on or set a threshold.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from calibration.thresholds import threshold_with_evidence
+from edge.board import Floats, Image
+from edge.bundle import Contract, DataFingerprint, Manifest
+from edge.families import FAMILIES as STATION_FAMILIES
+from export.bundle import BundleParts, golden_choice, write_bundle
+from export.collapse import CollapseCheck, check_collapse
+from export.datasets import (
+    GOOD_LABELS,
+    TRAIN_SPLIT,
+    VAL_SPLIT,
+    Row,
+    contract_crops,
+    fingerprint,
+    has_places,
+    read_data_set,
+)
+from export.families import FamilyRecipe, load_family, one_of
+from export.onnx import ExportFault, measure_parity, onnx_from_torch, run_onnx, run_torch, tool_versions
+from export.train import EpochReport, FitReport, TrainingFault, TrainingSettings, fit
+
+TOOL = "boardgate train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What `boardgate train` was asked for. `where` filters all rows, `val_where` those of validation alone (the lane that
+    the station will see); `variant` None is the preset's own, `epochs` None its own number."""
+
+    family: str
+    data: Path
+    table: str | None = None
+    where: tuple[str, ...] = ()
+    val_where: tuple[str, ...] = ()
+    preset: str = "paper"
+    variant: str | None = None
+    seed: int = 0
+    channels: str = "grey"
+    normalisation: str = "standardised"
+    epochs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What a training sees. `train` are good crops as graph input (N, C, h, w); `val_rows` all rows of validation with
+    their crops (M, h, w, 3) uint8 and graph input (M, C, h, w)."""
+
+    train: Floats
+    val_rows: tuple[Row, ...]
+    val_crops: Image
+    val: Floats
+    data: DataFingerprint
+
+    @property
+    def val_good(self) -> NDArray[np.bool_]:
+        """Which of `val_rows` are good, (M,) bool."""
+        return np.array([row.is_good for row in self.val_rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained network that passed the check against collapse, with what is needed to export it with any of its scores."""
+
+    request: TrainRequest
+    recipe: FamilyRecipe
+    variant: str
+    scores: tuple[str, ...]
+    network: nn.Module
+    contract: Contract
+    samples: Samples
+    report: FitReport
+
+
+def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambda report: None) -> Trained:
+    """Train one network. Raises DataFault, UnknownName, or TrainingFault when it collapsed or never became finite."""
+    recipe = load_family(request.family)
+    preset = one_of(recipe.PRESETS, request.preset, "preset")
+    name = request.variant or preset.default_variant
+    variant = one_of(preset.variants, name, f"variant of preset {request.preset!r}")
+    contract, samples = read_samples(request, recipe)
+    network = seeded(variant.build, request.seed)
+    settings = training_settings(request, preset.training)
+    report = fit(network, samples.train, samples.val[samples.val_good], settings, request.seed, on_epoch)
+    check = collapse_of(recipe.scored(network, variant.scores[0]), samples)
+    if check.faults:
+        raise TrainingFault("; ".join(check.faults))
+    return Trained(
+        request=request,
+        recipe=recipe,
+        variant=name,
+        scores=variant.scores,
+        network=network,
+        contract=contract,
+        samples=samples,
+        report=report,
+    )
+
+
+def write(trained: Trained, out: Path, score: str | None = None) -> str:
+    """Export a trained network with one of its scores and write the bundle; returns the bundle's identity.
+
+    The threshold is taken from the exported graph's own scores, the ones a station will see. Raises UnknownName,
+    ExportFault when the graph is wrong or disagrees with the network, BundleWriteFault.
+    """
+    name = score or trained.scores[0]
+    one_of(dict.fromkeys(trained.scores), name, f"score of variant {trained.variant!r}")
+    samples, recipe = trained.samples, trained.recipe
+    module = recipe.scored(trained.network, name)
+    model = onnx_from_torch(module, trained.contract)
+    scores = run_onnx(model, samples.val).score
+    thresholds = threshold_with_evidence(
+        good=scores[samples.val_good],
+        defect=scores[~samples.val_good],
+        split=VAL_SPLIT,
+        data_sha256=samples.data.sha256,
+        tool=TOOL,
+    )
+    parity = measure_parity(run_torch(module, samples.val).score, scores, thresholds.threshold)
+    allowed = recipe.TORCH_ONNX_FRAC * abs(thresholds.threshold)
+    if parity.max_abs_score_difference > allowed:
+        raise ExportFault(
+            f"exported scores differ from torch's by {parity.max_abs_score_difference:.3g}, allowed {allowed:.3g}"
+        )
+    golden = golden_choice([row.label for row in samples.val_rows], scores, GOOD_LABELS)
+    manifest = Manifest(
+        schema_version=1,
+        family=trained.request.family,
+        engine="onnx",
+        variant=f"{trained.variant}/{name}",
+        preset=trained.request.preset,
+        seed=trained.request.seed,
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        contract=trained.contract,
+        data=samples.data,
+        parity=parity,
+        golden_tolerance=recipe.GOLDEN_FRAC,
+        tools=tool_versions(),
+        files={},
+    )
+    parts = BundleParts(
+        manifest=manifest,
+        model=model,
+        thresholds=thresholds,
+        golden_batch=samples.val_crops[golden],
+        golden_score=scores[golden],
+    )
+    return write_bundle(out, parts)
+
+
+def read_samples(request: TrainRequest, recipe: FamilyRecipe) -> tuple[Contract, Samples]:
+    """The training and validation crops of a request, and the contract they were cut and scaled by."""
+    data = read_data_set(request.data, request.table, request.where)
+    lane = read_data_set(request.data, request.table, (*request.where, *request.val_where))
+    train_rows, val_rows = data.normals(TRAIN_SPLIT), lane.split(VAL_SPLIT)
+    lane.normals(VAL_SPLIT)  # raises where there is no good place to take a threshold from
+    contract = recipe.contract(
+        channels=request.channels, normalisation=request.normalisation, places=has_places((*train_rows, *val_rows))
+    )
+    graph_input = STATION_FAMILIES[request.family].graph_input
+    val_crops = contract_crops(request.data, val_rows, contract)
+    return contract, Samples(
+        train=graph_input(contract_crops(request.data, train_rows, contract), contract),
+        val_rows=val_rows,
+        val_crops=val_crops,
+        val=graph_input(val_crops, contract),
+        data=fingerprint(data, train_rows, val_rows),
+    )
+
+
+def collapse_of(scored: nn.Module, samples: Samples) -> CollapseCheck:
+    """Hold a scored network against PCA on the good validation crops."""
+    good = samples.val[samples.val_good]
+    outputs = run_torch(scored, good)
+    return check_collapse(train=samples.train, val=good, val_map=outputs.map, val_score=outputs.score)
+
+
+def training_settings(request: TrainRequest, settings: TrainingSettings) -> TrainingSettings:
+    """A preset's settings with what the request overrides."""
+    return settings if request.epochs is None else dataclasses.replace(settings, epochs=request.epochs)
+
+
+def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A fresh network whose first weights depend on the seed alone."""
+    torch.manual_seed(seed)
+    return build()
