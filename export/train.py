@@ -43,6 +43,7 @@ class TrainingSettings:
     decay_patience: int
     weight_decay: float
     flip: bool  # mirror half the crops left to right
+    bfloat16: bool = False  # convolutions in bfloat16 while training: half the time on processors that have AMX
     stop_below_learning_rate: float = 1e-5  # three decays of the paper's: the weights no longer move
 
 
@@ -125,7 +126,8 @@ def _epoch(network: nn.Module, crops: Tensor, optimiser: torch.optim.Optimizer, 
         x = crops[indices]
         if settings.flip:
             x = _flipped(x)
-        loss = network.loss(x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+            loss = network.loss(x)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -55,6 +55,7 @@ class TrainRequest:
     channels: str = "grey"
     normalisation: str = "standardised"
     epochs: int | None = None
+    bfloat16: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,8 @@ def collapse_of(scored: nn.Module, samples: Samples) -> CollapseCheck:
 
 def training_settings(request: TrainRequest, settings: TrainingSettings) -> TrainingSettings:
     """A preset's settings with what the request overrides."""
-    return settings if request.epochs is None else dataclasses.replace(settings, epochs=request.epochs)
+    epochs = settings.epochs if request.epochs is None else request.epochs
+    return dataclasses.replace(settings, epochs=epochs, bfloat16=request.bfloat16)
 
 
 def seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:

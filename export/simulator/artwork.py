@@ -299,7 +299,7 @@ def _draw_part(sheet: _Sheet, part: Part) -> None:
             _draw_so8(sheet, part)
         case PartKind.CHIP_RESISTOR:
             _draw_chip(sheet, part, body=_BLACK, size_mm=(2.0, 1.25))
-            sheet.mark_part(part, _value_code(part), 0.62, 0.9)
+            sheet.mark_part(part, _value_code(part), 0.56, 0.9)
         case PartKind.CHIP_CAPACITOR:
             _draw_chip(sheet, part, body=_CERAMIC, size_mm=(2.0, 1.35))
         case PartKind.TANTALUM:
@@ -339,8 +339,8 @@ def _draw_chip(sheet: _Sheet, part: Part, *, body: tuple[float, float, float], s
 
 
 def _value_code(part: Part) -> str:
-    """A plausible four-digit resistor code, the same for the same place."""
-    return ("1002", "4701", "1200", "2201", "1000", "3300")[round(7 * part.x_mm + 3 * part.y_mm) % 6]
+    """A plausible three-digit resistor code, the same for the same place."""
+    return ("102", "473", "121", "222", "100", "331")[round(7 * part.x_mm + 3 * part.y_mm) % 6]
 
 
 def _at(part: Part, dx_mm: float, dy_mm: float) -> tuple[float, float]:

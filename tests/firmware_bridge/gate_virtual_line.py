@@ -84,6 +84,10 @@ class VirtualLine:
 
     def restart_gate(self) -> None:
         self.old_log += self.gate.log.entries()
+        if Outputs.PASS in self.gate.outputs:  # no power, no relay
+            self.old_log.append(LogEntry(t_ns=self.now_ns, what=GateWhat.PASS_OFF, token=None, detail="power cut"))
+        if self.gate.open_token is not None:
+            self.old_log.append(LogEntry(t_ns=self.now_ns, what=GateWhat.TOKEN_VOID, token=None, detail="power cut"))
         barcode = "again" if self.gate.inputs & 1 else None
         self.settings = self.gate.settings
         self.gate = self._new_gate()
@@ -182,7 +186,7 @@ class VirtualLine:
 def check_pass_invariants(line: VirtualLine) -> None:
     """I1, I2, I4, I6 over everything the gate ever did."""
     open_token: int | None = None
-    opened_ns, results, verdict_for, leased = 0, {}, None, False
+    opened_ns, results, verdict_for, leased, pass_on = 0, {}, None, False, False
     window_ns = line.settings.window_ms * MS_NS
     for entry in line.log:
         if entry.what is GateWhat.TOKEN_OPENED:
@@ -200,7 +204,11 @@ def check_pass_invariants(line: VirtualLine) -> None:
         elif entry.what is GateWhat.PASS_ON:
             assert verdict_for == (open_token, "pass")
             assert entry.token == open_token
+            pass_on = True
+        elif entry.what is GateWhat.PASS_OFF:
+            pass_on = False
         elif entry.what in (GateWhat.TOKEN_VOID, GateWhat.GONE, GateWhat.SESSION_OPENED, GateWhat.SESSION_REFUSED):
+            assert not pass_on
             open_token = verdict_for = None
         elif entry.what is GateWhat.LEASE_HELD:
             assert open_token is None
