@@ -1,7 +1,8 @@
 """Exact one-sided binomial bounds (Clopper-Pearson): what a count of passes or misses allows one to promise.
 
-They assume independent trials. Rows that are pictures of the same pin are not, so a bound over rows is optimistic there;
-`export.metrics` resamples by pin for that reason, and reports say how many different places stand behind a count.
+They assume independent trials. Rows that are pictures of the same pin are not, so a bound over rows is optimistic
+there; `export.metrics` resamples by pin for that reason, and reports say how many different places stand behind a
+count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ def lower_bound_frac(successes: int, trials: int, confidence: float = DEFAULT_CO
 
 
 def upper_bound_frac(successes: int, trials: int, confidence: float = DEFAULT_CONFIDENCE) -> float:
-    """The rate that is exceeded only with probability 1 - `confidence`, 0 to 1. Raises ValueError on impossible counts."""
+    """The rate that is exceeded only with probability 1 - `confidence`, 0 to 1. Raises ValueError on impossible
+    counts."""
     return float(_test(successes, trials, "less").proportion_ci(confidence, method="exact").high)
 
 

@@ -1,7 +1,7 @@
 """A threshold from the scores of good places, with its evidence.
 
-The threshold is a quantile of the scores of validation normals; it never looks at a defect. Defects, where the validation
-data has some, only say what recall that threshold gives.
+The threshold is a quantile of the scores of validation normals; it never looks at a defect. Defects, where the
+validation data has some, only say what recall that threshold gives.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from calibration.bounds import DEFAULT_CONFIDENCE, lower_bound_frac, upper_bound_frac
+from calibration.faults import CalibrationFault
 from edge.board import Floats
 from edge.bundle import Evidence, Thresholds
 
@@ -18,7 +19,7 @@ FALSE_CALL_TARGET_FRAC = 0.01  # the 99th percentile of good places, the data se
 PPM = 1e6
 
 
-class ThresholdFault(Exception):
+class ThresholdFault(CalibrationFault):
     """Scores from which no threshold can be taken: what came, what is needed."""
 
 
@@ -43,7 +44,8 @@ def quantile_threshold(good: Floats, false_call_frac: float = FALSE_CALL_TARGET_
 def threshold_with_evidence(
     *, good: Floats, defect: Floats, split: str, data_sha256: str, tool: str, confidence: float = DEFAULT_CONFIDENCE
 ) -> Thresholds:
-    """The quantile threshold of `good` (N,) and what it does on them and on `defect` (M,), bounds exact and one-sided."""
+    """The quantile threshold of `good` (N,) and what it does on them and on `defect` (M,), bounds exact and
+    one-sided."""
     threshold = quantile_threshold(good)
     false_calls = int((good > threshold).sum())
     caught = int((defect > threshold).sum())

@@ -1,4 +1,4 @@
-"""`boardgate inspect`: pictures once through the real inspection; findings on the screen, annotated pictures on disk."""
+"""`boardgate inspect`: pictures once through the real inspection: findings on screen, annotated pictures on disk."""
 
 from __future__ import annotations
 

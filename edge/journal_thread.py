@@ -95,7 +95,10 @@ class JournalThread:
 
     def close(self, timeout_s: float) -> None:
         """Write what is queued, then stop."""
-        self._jobs.put(None)
+        try:
+            self._jobs.put(None, timeout=timeout_s)
+        except queue.Full:
+            log.error("the journal's disk hangs: left to the end of the process")
         self._thread.join(timeout_s)
         if not self._thread.is_alive():
             os.close(self.wake_fd)

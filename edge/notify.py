@@ -92,7 +92,7 @@ class Notifier:
             self._socket.setblocking(False)
             self._address = address
         except OSError as err:
-            self._failed(f"no socket to {text}: {err}")
+            self._failed(f"no socket to {text!r}: {err}")
 
     def _too_soon(self, now_ns: int) -> bool:
         if self._pinged_ns is None or self.watchdog_ms is None:
@@ -134,7 +134,7 @@ def _address(text: str) -> str | bytes | _Unusable:
         return b"\0" + raw[1:]
     if text.startswith("/"):
         return raw
-    return _Unusable(f"NOTIFY_SOCKET={text}: must be an absolute path or an abstract name (@…)")
+    return _Unusable(f"NOTIFY_SOCKET={text!r}: must be an absolute path or an abstract name (@…)")
 
 
 def _watchdog_ms(environ: Mapping[str, str], own_pid: int) -> int | None:

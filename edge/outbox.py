@@ -2,7 +2,7 @@
 
 A row is done when the consumer's cumulative acknowledgement covers it; the broker's PUBACK means only "handed over".
 After a (re)connection everything not acknowledged is handed over again, live rows first, the backlog at a bounded rate.
-A consumer that stays silent gets the same rows again after 60 s, then less and less often.
+A consumer that stays silent gets the same rows again after 10 s, then less and less often.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MAX_BATCH = 64
 MAX_IN_FLIGHT = 16
 MAX_QUARANTINED = 10_000
-RESEND_FIRST_NS = 60_000_000_000
+RESEND_FIRST_NS = 10_000_000_000
 RESEND_MAX_NS = 3_600_000_000_000
 
 

@@ -43,12 +43,11 @@ class _Child:
 
 
 class Supervisor:
-    """Starts and restarts. One thread."""
+    """Starts and restarts. One thread. `output`: file descriptor for what the processes print; theirs by default."""
 
-    def __init__(
-        self, station_file: Path, clock: Clock, names: tuple[str, ...] = ("gate", "inspector", "agent")
-    ) -> None:
+    def __init__(self, station_file: Path, clock: Clock, output: int | None = None) -> None:
         self._file = station_file
+        self._output = output
         self._clock = clock
         self._folder = tempfile.TemporaryDirectory(prefix="boardgate-")
         self._selector = selectors.DefaultSelector()
@@ -122,7 +121,9 @@ class Supervisor:
         }
         environment.pop("WATCHDOG_PID", None)
         command = [sys.executable, "-m", "edge.cli", child.name, str(self._file)]
-        child.process = subprocess.Popen(command, env=environment, start_new_session=True)
+        child.process = subprocess.Popen(
+            command, env=environment, start_new_session=True, stdout=self._output, stderr=self._output
+        )
         child.is_ready = False
         child.starts += 1
         child.heard_ns = self._clock.now_ns()

@@ -15,11 +15,12 @@ from pydantic import BaseModel
 
 from edge.board import Floats, Image
 from edge.bundle import MODEL_FILE, Manifest, Thresholds, read_bundle
+from export.faults import WorkshopFault
 
 MIN_GOLDEN, MAX_GOLDEN = 8, 16
 
 
-class BundleWriteFault(Exception):
+class BundleWriteFault(WorkshopFault):
     """A bundle could not be written there: what is in the way."""
 
 
@@ -54,8 +55,8 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
 
 
 def golden_choice(labels: list[str], scores: Floats, good: frozenset[str]) -> list[int]:
-    """Which of the validation rows become golden: 8 to 16, evenly through the range of scores of the good ones and of each
-    defect, so that a drift anywhere in the range is seen. Fewer only where there are fewer rows."""
+    """Which of the validation rows become golden: 8 to 16, evenly through the range of scores of the good ones and of
+    each defect, so that a drift anywhere in the range is seen. Fewer only where there are fewer rows."""
     kinds = ["good" if label in good else label for label in labels]
     names = sorted(set(kinds), key=lambda k: (k != "good", k))[:MIN_GOLDEN]
     share = max(1, MAX_GOLDEN // len(names))

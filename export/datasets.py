@@ -1,7 +1,7 @@
 """Data set folders: `index.csv`, or a table of regions beside it, into crops with their labels.
 
-Reads, checks and cuts; chooses nothing. Labels that nobody should be scored on are left out and counted. Crops come from
-`edge.crop.crop_squares`, the same function the station uses.
+Reads, checks and cuts; chooses nothing. Labels that nobody should be scored on are left out and counted. Crops come
+from `edge.crop.crop_squares`, the same function the station uses.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge.board import Image
 from edge.bundle import Contract, DataFingerprint
 from edge.crop import crop_squares
+from export.faults import WorkshopFault
 
 GOOD_LABELS = frozenset({"good", "normal", "ok"})
 LEFT_OUT_LABELS = frozenset({"near_defect", "uncertain", "occluded", "ignore"})
@@ -29,7 +30,7 @@ TRAIN_SPLIT = "train"
 VAL_SPLIT = "val"
 
 
-class DataFault(Exception):
+class DataFault(WorkshopFault):
     """A data set folder cannot be used: which file and line, what came, what is allowed."""
 
 
@@ -112,7 +113,8 @@ def read_data_set(folder: Path, table: str | None = None, where: Sequence[str] =
 def load_crops(folder: Path, rows: Sequence[Row], crop_px: int, region_scale: float) -> Image:
     """The rows' crops, (N, crop_px, crop_px, 3) uint8 BGR, in row order; each picture is read once.
 
-    A place gives the square of `region_scale` times its size; a whole picture its centre square, cut from the short side.
+    A place gives the square of `region_scale` times its size; a whole picture its centre square, cut from the short
+    side.
     """
     crops = np.empty((len(rows), crop_px, crop_px, 3), np.uint8)
     by_path: dict[str, list[int]] = collections.defaultdict(list)

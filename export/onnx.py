@@ -1,7 +1,7 @@
 """A trained network with its score to ONNX, checked, and measured against the network it came from.
 
-The graph is meant for ONNX Runtime and TensorRT alike: opset 18, the batch the only dynamic axis, weights inside, BatchNorm
-folded, stride-1 transposed convolutions written as convolutions, no Resize.
+The graph is meant for ONNX Runtime and TensorRT alike: opset 18, the batch the only dynamic axis, weights inside,
+BatchNorm folded, stride-1 transposed convolutions written as convolutions, no Resize.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.board import Floats
 from edge.bundle import Contract, Parity
+from export.faults import WorkshopFault
 
 OPSET = 18
 REFUSED_NODES = frozenset({"Resize", "BatchNormalization", "ConvTranspose"})
 PARITY_CHUNK = 64
 
 
-class ExportFault(Exception):
+class ExportFault(WorkshopFault):
     """A graph that must not leave the workshop: what it has, what is allowed."""
 
 
@@ -40,7 +41,8 @@ class GraphOutputs:
 
 
 def onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
-    """The ONNX file of a scored network in evaluation mode. Raises ExportFault when the graph is not what it should be."""
+    """The ONNX file of a scored network in evaluation mode. Raises ExportFault when the graph is not what it should
+    be."""
     model = _traced(deployable(scored), contract, optimize=True)
     check_graph(model, contract)
     return model.SerializeToString()

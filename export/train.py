@@ -1,6 +1,7 @@
 """The training loop: short, plain and seeded. Anything with `loss(x)` can be trained by it.
 
-Keeps the weights of the best validation loss and stops early when the learning rate has decayed so far that nothing moves.
+Keeps the weights of the best validation loss and stops early when the learning rate has decayed so far that nothing
+moves.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from edge.board import Floats
+from export.faults import WorkshopFault
 
 MIN_BATCH = 2  # BatchNorm has no statistics on one crop
 
 
-class TrainingFault(Exception):
+class TrainingFault(WorkshopFault):
     """A training that must not become a bundle, and why."""
 
 
@@ -34,7 +36,8 @@ class Trainable(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSettings:
-    """How a network is trained. `decay` is what the learning rate is multiplied by after `decay_patience` flat epochs."""
+    """How a network is trained. `decay` is what the learning rate is multiplied by after `decay_patience` flat
+    epochs."""
 
     epochs: int
     batch: int
@@ -76,10 +79,11 @@ def fit(
     seed: int,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> FitReport:
-    """Train `network` in place on good crops (N, C, h, w) float32 and leave it in evaluation mode with its best weights.
+    """Train `network` in place on good crops (N, C, h, w) float32 and leave it in evaluation mode with its best
+    weights.
 
-    `val` (M, C, h, w) are good crops of other boards. The same seed, data and thread count give the same weights. Raises
-    TrainingFault when the loss stops being finite or there is too little to train on.
+    `val` (M, C, h, w) are good crops of other boards. The same seed, data and thread count give the same weights.
+    Raises TrainingFault when the loss stops being finite or there is too little to train on.
     """
     if len(train) < MIN_BATCH or not len(val):
         raise TrainingFault(f"{len(train)} training and {len(val)} validation crops: need at least {MIN_BATCH} and 1")

@@ -1,6 +1,8 @@
-"""From a data set folder to bundles: read, cut, train, check, export, measure, write. One screen per step, in that order.
+"""From a data set folder to bundles: read, cut, train, check, export, measure, write. One screen per step, in that
+order.
 
-Nothing here looks at a split other than `train` and `val`, and only good places of those are trained on or set a threshold.
+Nothing here looks at a split other than `train` and `val`, and only good places of those are trained on or set a
+threshold.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ TOOL = "boardgate train"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
-    """What `boardgate train` was asked for. `where` filters all rows, `val_where` those of validation alone (the lane that
-    the station will see); `variant` None is the preset's own, `epochs` None its own number."""
+    """What `boardgate train` was asked for. `where` filters all rows, `val_where` those of validation alone (the lane
+    that the station will see); `variant` None is the preset's own, `epochs` None its own number."""
 
     family: str
     data: Path
@@ -77,7 +79,8 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A trained network that passed the check against collapse, with what is needed to export it with any of its scores."""
+    """A trained network that passed the check against collapse, with what is needed to export it with any of its
+    scores."""
 
     request: TrainRequest
     recipe: FamilyRecipe
@@ -87,6 +90,7 @@ class Trained:
     contract: Contract
     samples: Samples
     report: FitReport
+    check: CollapseCheck
 
 
 def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambda report: None) -> Trained:
@@ -111,6 +115,7 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
         contract=contract,
         samples=samples,
         report=report,
+        check=check,
     )
 
 

@@ -8,7 +8,7 @@ STATE_DIR=/var/lib/boardgate
 DEFAULT_VENV=/opt/boardgate
 DEFAULT_CONFIG=/etc/boardgate/station.toml
 DEFAULT_INBOX=$STATE_DIR/inbox
-MIN_SYSTEMD=247 # LoadCredential=, ProtectProc= and ProcSubset= are from 247; an older one would ignore them
+MIN_SYSTEMD=248 # PrivateIPC= is from 248, LoadCredential= from 247; an older one would ignore them
 UNITS="boardgate.target boardgate-gate.service boardgate-inspector.service boardgate-agent.service"
 
 usage() {

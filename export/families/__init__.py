@@ -1,7 +1,7 @@
 """The table of families in the workshop: one row each.
 
-A row names the module that offers the members of `FamilyRecipe`. It is imported only when its family is asked for, since it
-brings torch.
+A row names the module that offers the members of `FamilyRecipe`. It is imported only when its family is asked for,
+since it brings torch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from edge.bundle import Contract
+from export.faults import WorkshopFault
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +25,7 @@ FAMILIES: dict[str, str] = {
 }
 
 
-class UnknownName(Exception):
+class UnknownName(WorkshopFault):
     """A family, preset, variant or score that is not in its table: what was asked for, what there is."""
 
 

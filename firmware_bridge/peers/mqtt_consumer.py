@@ -32,9 +32,7 @@ class MqttConsumer:
         self.twin: dict[str, Any] | None = None
         self.events: list[dict[str, Any]] = []
         self._covered: dict[str, set[int]] = {}
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, f"consumer-{site}-{station}", protocol=paho.MQTTv5, reconnect_on_failure=True
-        )
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, f"consumer-{site}-{station}", reconnect_on_failure=True)
         self._client.reconnect_delay_set(1, 2)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message

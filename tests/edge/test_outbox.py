@@ -78,7 +78,7 @@ def test_a_silent_consumer_gets_it_again_less_and_less_often() -> None:
     assert sent_at[0] == RESEND_FIRST_NS // S
     gaps = [b - a for a, b in zip(sent_at, sent_at[1:], strict=False)]
     assert gaps == sorted(gaps)
-    assert len(sent_at) <= 5
+    assert len(sent_at) <= 8
 
 
 @pytest.mark.parametrize("seq", [-1, 6, 2**62])

@@ -137,7 +137,10 @@ class VirtualLine:
         self.outputs_seen.append((self.now_ns, self.gate.outputs))
 
     def _pump(self) -> None:
-        ends = (("gate", self.host, self.to_gate, self.sent_to_gate), ("host", self.gate, self.to_host, self.sent_to_host))
+        ends = (
+            ("gate", self.host, self.to_gate, self.sent_to_gate),
+            ("host", self.gate, self.to_host, self.sent_to_host),
+        )
         for end, source, fate, sent in ends:
             for chunk in source.outgoing().split(DELIMITER)[:-1]:
                 frame = chunk + DELIMITER

@@ -2,7 +2,8 @@
 """Stands in for `/opt/boardgate/bin/boardgate` when the units are started for real: each process tries what it must be
 able to do and what it must not, prints one `probe NAME yes|no` a line, then feeds its watchdog. Standard library only.
 
-`boardgate gate|inspector|agent STATION.toml`; a file /etc/boardgate/freeze-PROCESS makes that one stop feeding.
+`boardgate gate|inspector|agent STATION.toml`. A file /etc/boardgate/freeze-PROCESS makes that one stop feeding, a file
+/etc/boardgate/die-PROCESS makes it fail at its start.
 """
 
 from __future__ import annotations
@@ -65,11 +66,17 @@ def internet() -> None:
 
 
 def see_init() -> None:
-    os.kill(1, 0) if os.geteuid() == 0 else os.stat("/proc/1/status")
+    Path("/proc/1/status").read_text()
+
+
+def open_device() -> None:
+    """A device outside the unit's list: /dev/tty's number belongs to DevicePolicy=closed's own, the console's does not."""
+    os.close(os.open("/dev/console", os.O_RDWR | os.O_NOCTTY))
 
 
 GATE: dict[str, Callable[[], object]] = {
     "writes_own_folder": lambda: write(STATE / "gate" / "probe"),
+    "opens_a_terminal_device": open_device,
     "writes_inspector_folder": lambda: write(STATE / "inspector" / "probe"),
     "writes_inbox": lambda: write(STATE / "inbox" / "probe.part"),
     "uses_the_internet": internet,
@@ -97,13 +104,14 @@ AGENT: dict[str, Callable[[], object]] = {
     "uses_the_internet": internet,
     "reads_its_password": (CREDENTIALS / "mqtt-password").read_text,
     "sees_roots_credentials": lambda: os.listdir("/etc/boardgate/credentials"),
-    "sees_a_serial_port": lambda: os.stat("/dev/ttyS0"),
     "sees_other_processes": see_init,
 }
 
 
 def main() -> None:
     name = sys.argv[1]
+    if Path(f"/etc/boardgate/die-{name}").exists():
+        sys.exit("told to die")
     if name == "gate":
         HANDOVER.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
@@ -115,9 +123,8 @@ def main() -> None:
         db.execute("CREATE TABLE IF NOT EXISTS verdict (seq INTEGER)")
         db.execute("INSERT INTO verdict VALUES (0)")
     else:
-        for _ in range(100):
-            if possible(read_journal):
-                break
+        deadline_ns = time.monotonic_ns() + 10_000_000_000
+        while not possible(read_journal) and time.monotonic_ns() < deadline_ns:
             time.sleep(0.1)
     for probe, attempt in {"gate": GATE, "inspector": INSPECTOR, "agent": AGENT}[name].items():
         print("probe", name, probe, "yes" if possible(attempt) else "no")

@@ -1,8 +1,8 @@
 """The solder-joint autoencoders: CAE, VAE and β-VAE of Ulger, Yuksel and Yilmaz, "Anomaly Detection for Solder Joints
 Using β-VAE" (Fig. 3, Table I). One module and its loss; how it is trained and exported is said elsewhere.
 
-Channel widths, the place of each upsampling and the BatchNorm + LeakyReLU on the heads are not all legible in Fig. 3; they
-follow the authors' own published network. Pictures are (N, 3, 64, 64) float32 in [-1, 1].
+Channel widths, the place of each upsampling and the BatchNorm + LeakyReLU on the heads are not all legible in Fig. 3;
+they follow the authors' own published network. Pictures are (N, 3, 64, 64) float32 in [-1, 1].
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Reconstruction:
 class BicubicDouble(nn.Module):
     """Bicubic x2 upsampling (align_corners False) of square maps as two matrix products, Y = U X Uᵀ.
 
-    U (2n, n) is torch's own interpolation of an identity, so borders are exact. The same linear map as a Resize node, which
-    ONNX Runtime computes several times slower and TensorRT's INT8 path leaves in FP32.
+    U (2n, n) is torch's own interpolation of an identity, so borders are exact. The same linear map as a Resize node,
+    which ONNX Runtime computes several times slower and TensorRT's INT8 path leaves in FP32.
     """
 
     def __init__(self, side_px: int) -> None:
@@ -50,10 +50,11 @@ class BicubicDouble(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Five convolutions and three poolings to a 10 x 8 x 8 latent, six transposed convolutions and three upsamplings back.
+    """Five convolutions and three poolings to a 10 x 8 x 8 latent, six transposed convolutions and three upsamplings
+    back.
 
-    `widths` are the five encoder widths (the paper's: 16, 32, 64, 128, 256); the decoder mirrors them. With `variational`
-    there are two heads, mu and logvar, else one. `beta` weighs the KL term of the loss.
+    `widths` are the five encoder widths (the paper's: 16, 32, 64, 128, 256); the decoder mirrors them. With
+    `variational` there are two heads, mu and logvar, else one. `beta` weighs the KL term of the loss.
     """
 
     def __init__(self, widths: tuple[int, ...], *, variational: bool, beta: float) -> None:
@@ -77,7 +78,8 @@ class Autoencoder(nn.Module):
         return Reconstruction(picture=self.decoder(z), mu=mu, logvar=logvar)
 
     def loss(self, x: Tensor) -> Tensor:
-        """The negative ELBO of Eq. 1 with both terms summed over a crop, as Eq. 3 sums them, averaged over the batch."""
+        """The negative ELBO of Eq. 1 with both terms summed over a crop, as Eq. 3 sums them, averaged over the
+        batch."""
         out = self(x)
         return (squared_error(out.picture, x) + self.beta * kl_divergence(out)).mean()
 

@@ -1,4 +1,5 @@
-"""The presets of `solder_joint`: one table. A row says which networks it has, how they are trained and what scores each has.
+"""The presets of `solder_joint`: one table. A row says which networks it has, how they are trained and what scores each
+has.
 
 A further preset or network is a row here: anything with `loss(x)` that a score in `scores.SCORES` understands.
 """

@@ -1,8 +1,8 @@
 """What a station computes: the network and its score as one module, (N, 3, 64, 64) to `score` (N,) and `map` (N, h, w).
 
-Higher is worse. The latent is mu, not a sample, so a crop has one score; scores are per value of the crop, so those of the
-two kinds are of one size. A further score (GradCon adds a gradient term to the reconstruction) is one module and one row
-in `SCORES`.
+Higher is worse. The latent is mu, not a sample, so a crop has one score; scores are per value of the crop, so those of
+the two kinds are of one size. A further score (GradCon adds a gradient term to the reconstruction) is one module and
+one row in `SCORES`.
 """
 
 from __future__ import annotations

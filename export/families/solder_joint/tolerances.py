@@ -10,6 +10,6 @@ from __future__ import annotations
 # the upsampling or a BatchNorm folded with the wrong statistics, all of which move scores by 1e-2 or more.
 TORCH_ONNX_FRAC = 1e-4
 
-# On the device, another ONNX Runtime version and processor; ten times the above, still a tenth of what the closest wrong
-# pre-processing (a crop shifted by one pixel) does to a score.
+# On the device, another ONNX Runtime version and processor; ten times the above, still a tenth of what the closest
+# wrong pre-processing (a crop shifted by one pixel) does to a score.
 GOLDEN_FRAC = 1e-3
