@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import random
 import ssl
 import threading
@@ -328,7 +327,6 @@ class Agent:
 
 def run_agent(station: Station, clock: Clock, notifier: Notifier, stop: threading.Event) -> None:
     """The process. Without `[mqtt]` in the settings it stays up and does nothing."""
-    os.umask(0o027)
     if station.settings.mqtt is None:
         notifier.ready()
         while not stop.wait(1.0):

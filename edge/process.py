@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -25,18 +26,24 @@ log = logging.getLogger("boardgate")
 
 def run_process(name: str, process: Process, station_file: Path) -> int:
     """Run one process until SIGTERM or SIGINT. Returns its exit status: 0 told to stop, 1 broken, 2 settings."""
+    clock = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "  # journald has its own
     logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format=f"%(asctime)s {name} %(levelname)s %(message)s", force=True
+        level=logging.INFO, stream=sys.stderr, format=f"{clock}{name} %(levelname)s %(message)s", force=True
     )
     stop = threading.Event()
+    notifier = Notifier()
+
+    def told_to_stop(*_: object) -> None:
+        notifier.stopping()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, told_to_stop)
     try:
         station = read_station(station_file)
     except SettingsFault as fault:
         log.critical("%s", fault)
         return EXIT_SETTINGS
-    notifier = Notifier()
     log.info("boardgate %s %s of %s/%s starts", __version__, name, station.settings.site, station.settings.station)
     try:
         process(station, SystemClock(), notifier, stop)
@@ -44,7 +51,6 @@ def run_process(name: str, process: Process, station_file: Path) -> int:
         log.critical("stops, boards are held", exc_info=True)
         return EXIT_BROKEN
     finally:
-        notifier.stopping()
         notifier.close()
     log.info("stopped")
     return 0

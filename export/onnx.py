@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+import logging
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from export.faults import WorkshopFault
 OPSET = 18
 REFUSED_NODES = frozenset({"Resize", "BatchNormalization", "ConvTranspose"})
 PARITY_CHUNK = 64
+
+_EXPORTER_LOG = logging.getLogger("torch.onnx._internal.exporter._registration")
 
 
 class ExportFault(WorkshopFault):
@@ -117,6 +120,7 @@ def onnx_session(model: bytes, threads: int) -> ort.InferenceSession:
 def _traced(module: nn.Module, contract: Contract, *, optimize: bool) -> onnx.ModelProto:
     (spec,) = contract.inputs
     example = torch.zeros(2, *spec.shape[1:])  # a batch of 2: a batch of 1 would be taken for a constant
+    _EXPORTER_LOG.setLevel(logging.ERROR)  # it warns that torchvision, which nothing here needs, is not installed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # torch's exporter warns about its own insides
         program = torch.onnx.export(

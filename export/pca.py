@@ -33,6 +33,6 @@ def fit_pca(good: Floats, components: int = YARDSTICK_COMPONENTS) -> Pca:
     centred = rows - mean
     values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
     kept = np.argsort(values)[::-1][: min(components, len(good) - 1)]
-    kept = kept[values[kept] > 1e-9 * max(values.max(), 1e-30)]
+    kept = kept[values[kept] > 1e-6 * max(values.max(), 1e-30)]
     scaled: NDArray[np.float64] = vectors[:, kept] / np.sqrt(values[kept])
     return Pca(mean=mean, components=(scaled.T.astype(np.float32) @ centred))

@@ -47,7 +47,7 @@ class TrainingSettings:
     weight_decay: float
     flip: bool  # mirror half the crops left to right
     bfloat16: bool = False  # convolutions in bfloat16 while training: half the time on processors that have AMX
-    stop_below_learning_rate: float = 1e-5  # three decays of the paper's: the weights no longer move
+    stop_below_learning_rate: float = 2e-5  # three of the paper's decays: the weights no longer move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -25,13 +24,7 @@ from firmware_bridge.peers.broker import Broker, running_broker
 from firmware_bridge.peers.mqtt_consumer import MqttConsumer
 from tests.edge.helpers import verdict
 
-pytestmark = [
-    pytest.mark.peers,
-    pytest.mark.needs_mosquitto,
-    pytest.mark.skipif(
-        shutil.which("mosquitto") is None and not Path("/usr/sbin/mosquitto").exists(), reason="needs_mosquitto"
-    ),
-]
+pytestmark = [pytest.mark.peers, pytest.mark.needs_mosquitto]
 
 
 class Site:

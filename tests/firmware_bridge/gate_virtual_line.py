@@ -1,4 +1,4 @@
-"""A station and a gate on a wire that exists only in virtual time: it can lose, double, delay, reorder and break frames.
+"""A station and a gate on a wire that exists only in virtual time: it can lose, double, delay and break frames.
 
 `VirtualLine.run_until` steps both ends from deadline to deadline, so times are exact to the nanosecond.
 """

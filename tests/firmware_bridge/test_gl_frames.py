@@ -239,7 +239,7 @@ def _may_pass(chunks: list[bytes]) -> bool:
 
 @pytest.mark.parametrize("frame", [verdict(), verdict(random.Random(3), VerdictCode.FAIL)], ids=["no-zeros", "random"])
 def test_all_one_and_two_bit_errors_of_a_verdict_are_refused(frame: Frame) -> None:
-    """Exhaustive, on the 240 wire bits, COBS and delimiter included: every pattern through the real decoder's checks."""
+    """Exhaustive, on the 240 wire bits, COBS and delimiter included; what a CRC lets by goes to the real decoder."""
     wire = encode(frame)
     assert _accepted(wire) == [frame]
     follower = FOLLOWER[:-1]

@@ -62,7 +62,7 @@ def act(line: VirtualLine, action: str, rng: random.Random) -> None:
     line.run({"wait": 300, "long": 2400}.get(action, rng.randrange(60)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     actions=ACTIONS,
     seed=st.integers(0, 10_000),

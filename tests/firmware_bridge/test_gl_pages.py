@@ -34,7 +34,7 @@ def test_the_readme_names_every_frame_event_and_command() -> None:
 def test_the_dump_shows_frames_and_names_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     body = frames.Verdict(token=42, code=VerdictCode.PASS, reason=0, verdict_seq=7)
     wire = encode(Frame(session=9, seq=12, ack=3, body=body))
-    broken = wire[:8] + bytes([wire[8] ^ 2]) + wire[9:]
+    broken = wire[:-3] + bytes([wire[-3] ^ 0x80 or 1]) + wire[-2:]
     status = frames.Status(
         inputs=frames.Inputs.BOARD_PRESENT | frames.Inputs.PLC_ACK,
         outputs=frames.Outputs.NONE,

@@ -22,7 +22,7 @@ from firmware_bridge.frames import GateState, Inputs, Outputs, TripReason, Verdi
 from firmware_bridge.gate import GateSettings
 from firmware_bridge.host import HostSession, HostState
 from firmware_bridge.host_events import BoardPresent, Event, GateStatus, LinkDown, LinkUp, VerdictConfirmed
-from firmware_bridge.links import LINKS
+from firmware_bridge.links import LINKS, Link
 from firmware_bridge.links import serial as serial_link
 from firmware_bridge.peers.conveyor import ConveyorSettings
 from firmware_bridge.peers.gate import SimulatedGate
@@ -258,9 +258,7 @@ def test_every_link_promises_the_same(kind: str, gate: SimulatedGate) -> None:
         got += link.read(0.0)
     gate.unplug()
     with pytest.raises(LinkLost):
-        for _ in range(100):
-            link.read(0.02)
-            link.write(b"\0")
+        _use(link, times=100)
     link.close()
     link.close()
     with pytest.raises(LinkLost):
@@ -271,13 +269,23 @@ def test_every_link_promises_the_same(kind: str, gate: SimulatedGate) -> None:
     LINKS[kind].open(config).close()
 
 
+def _use(link: Link, times: int) -> None:
+    for _ in range(times):
+        link.read(0.02)
+        link.write(b"\0")
+
+
+def _fill(link: Link) -> None:
+    for _ in range(100):
+        link.write(b"x" * 4096)
+
+
 def test_a_reader_that_does_not_read_is_lost_and_not_waited_for() -> None:
     master, slave = os.openpty()
     link = serial_link.open(serial_link.SerialConfig(port=os.ttyname(slave), write_timeout_ms=20))
     start = time.monotonic()
     with pytest.raises(LinkLost, match="writing"):
-        for _ in range(100):
-            link.write(b"x" * 4096)
+        _fill(link)
     assert time.monotonic() - start < 5
     link.close()
     os.close(master)

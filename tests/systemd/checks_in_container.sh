@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2016  # until_true works its condition out anew each time
 # Runs inside the container of boot_container.sh, systemd being up; what it prints is what test_units_live.py reads.
 active() { for p in gate inspector agent; do printf '%s %s %s\n' "$1" "$p" "$(systemctl is-active "boardgate-$p")"; done; }
 # At most 15 s for something to become true.

@@ -69,14 +69,8 @@ def see_init() -> None:
     Path("/proc/1/status").read_text()
 
 
-def open_device() -> None:
-    """A device outside the unit's list: /dev/tty's number belongs to DevicePolicy=closed's own, the console's does not."""
-    os.close(os.open("/dev/console", os.O_RDWR | os.O_NOCTTY))
-
-
 GATE: dict[str, Callable[[], object]] = {
     "writes_own_folder": lambda: write(STATE / "gate" / "probe"),
-    "opens_a_terminal_device": open_device,
     "writes_inspector_folder": lambda: write(STATE / "inspector" / "probe"),
     "writes_inbox": lambda: write(STATE / "inbox" / "probe.part"),
     "uses_the_internet": internet,
@@ -98,6 +92,7 @@ AGENT: dict[str, Callable[[], object]] = {
     "reads_the_journal": read_journal,
     "writes_the_journal": write_journal,
     "connects_to_the_gate": connect,
+    "reads_the_boot_id": Path("/proc/sys/kernel/random/boot_id").read_text,
     "reads_bundles": lambda: os.listdir(STATE / "bundles"),
     "sees_pictures": lambda: os.stat(STATE / "inspector"),
     "sees_the_inbox": lambda: os.stat(STATE / "inbox"),

@@ -1,0 +1,227 @@
+"""`boardgate demo`: a whole line on one machine in half a minute, without torch, root or an installed broker.
+
+Boards are rendered by the line twin and judged by the small bundle beside this file, which was trained on such boards.
+The station is real: three processes, a serial line (a pseudo-terminal) to a simulated gate, MQTT through a real broker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from edge.annotate import annotate
+from edge.recipe_new import new_recipe
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from edge.board import Image, Outcome, Verdict
+from edge.capture.readers.picture import PictureSize, decode_picture
+from edge.inspect_once import COLOURS
+from edge.journal import JournalReader
+from export.simulator.board import RenderedBoard, reference_board
+from export.simulator.datasets import PART_NUMBER, draw_boards
+from export.simulator.layout import header_board
+from export.simulator.line import SITE, STATION, LineTwin, MqttAt
+from firmware_bridge.peers.broker import running_broker
+from firmware_bridge.peers.conveyor import SimEvent
+from firmware_bridge.peers.mqtt_consumer import MqttConsumer
+
+BUNDLE = Path(__file__).parent / "demo_bundle"
+SEED = 2041
+DEFECTIVE_BOARDS_FRAC = 0.5
+DEFECT_RATE = 0.06
+WINDOW_MS = 3_000
+BUDGET_MS = 2_000
+
+console = Console()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoBoard:
+    """A board on its way down the line: its picture as a file, and what is really on it."""
+
+    board_id: str
+    data: bytes
+    defects: dict[str, str]  # place → label
+    story: str = ""  # what is special about it
+
+
+def run_demo(out: Path, n_boards: int, takt_ms: int) -> int:
+    """Run the demo; exit status 0 when every board got its verdict and none that is defective passed unseen."""
+    _empty(out)
+    recipe = demo_recipe(out / "recipe")
+    boards = list(_with_trouble(_rendered(n_boards)))
+    with contextlib.ExitStack() as stack:
+        console.print("[bold]starting[/] a broker, a simulated gate, and the station's three processes …")
+        broker = stack.enter_context(running_broker(out / "broker"))
+        consumer = stack.enter_context(MqttConsumer("127.0.0.1", broker.port, SITE, STATION))
+        mqtt = MqttAt(port=broker.port, protocol="3.1.1")
+        line = stack.enter_context(LineTwin(out / "line", recipe, mqtt=mqtt, window_ms=WINDOW_MS))
+        events = _run_belt(line, boards, takt_ms)
+        consumer.wait_for(len(boards), 10.0)
+        n_arrived = len(consumer.rows)
+    verdicts = {r.verdict.board_id: r.verdict for r in JournalReader(line.station.journal).all_verdicts()}
+    _print_boards(boards, verdicts, events)
+    _print_latency(verdicts)
+    picture = _draw(out / "annotated.png", boards, verdicts)
+    console.print(f"\nMQTT: {n_arrived} of {len(verdicts)} verdicts committed by the consumer and acknowledged")
+    console.print(f"picture: [bold]{picture}[/]   journal: {line.station.journal}   log: {line.folder / 'station.log'}")
+    console.print("[dim]Boards, camera and gate are simulated (the line twin); the station is the one that ships.[/]")
+    return 0 if len(verdicts) == n_arrived == len(boards) else 1
+
+
+def demo_recipe(folder: Path, bundle: Path = BUNDLE) -> Path:
+    """The recipe of the twin's header board: its reference picture, its 50 pins, the demo's bundle."""
+    reference = reference_board(header_board(PART_NUMBER))
+    source = folder.parent / "recipe-source"
+    source.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(source / "reference.png"), reference.image)
+    with (source / "places.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["refdes", "pin", "x", "y", "pitch"])
+        rows.writerows(
+            [p.refdes, p.pin, f"{p.x_px:.2f}", f"{p.y_px:.2f}", f"{p.pitch_px:.2f}"] for p in reference.places
+        )
+    new_recipe(
+        reference=source / "reference.png",
+        places=source / "places.csv",
+        bundle=bundle,
+        out=folder,
+        recipe_id="header-board",
+        part_number=PART_NUMBER,
+        verdict_budget_ms=BUDGET_MS,
+        picture="",
+    )
+    return folder
+
+
+def as_jpeg(image: Image) -> bytes:
+    """What the camera writes."""
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+
+
+def demo_board(board_id: str, rendered: RenderedBoard) -> DemoBoard:
+    """A rendered board with its picture as a file."""
+    defects = {p.site: p.label for p in rendered.places if p.label != "good"}
+    return DemoBoard(board_id=board_id, data=as_jpeg(rendered.image), defects=defects)
+
+
+def _rendered(n: int) -> Iterator[DemoBoard]:
+    with _progress("rendering boards", n) as advance:
+        boards = draw_boards(SEED, n, "line", defect_rate=DEFECT_RATE, defective_boards_frac=DEFECTIVE_BOARDS_FRAC)
+        for board_id, rendered in boards:
+            yield demo_board(board_id, rendered)
+            advance()
+
+
+def _with_trouble(boards: Iterator[DemoBoard]) -> Iterator[DemoBoard]:
+    """Two boards that no line is spared: a torn picture, and a board of another product."""
+    boards = iter(boards)
+    first = next(boards)
+    yield first
+    yield DemoBoard(board_id="TORN-1", data=first.data[: len(first.data) // 2], defects={}, story="half a file")
+    _, stranger = next(draw_boards(SEED, 1, "line", part_number="OTHER-7"))
+    yield DemoBoard(board_id="STRANGER-1", data=as_jpeg(stranger.image), defects={}, story="another product")
+    yield from boards
+
+
+def _run_belt(line: LineTwin, boards: list[DemoBoard], takt_ms: int) -> dict[str, SimEvent]:
+    """One board a takt; each leaves the gate before the next is clamped."""
+    events = {}
+    with _progress(f"gating boards, takt {takt_ms} ms", len(boards)) as advance:
+        for board in boards:
+            due = time.monotonic() + takt_ms / 1000
+            events[board.board_id] = line.gate_board(board.board_id, board.data)
+            time.sleep(max(0.0, due - time.monotonic()))
+            advance()
+    return events
+
+
+def _print_boards(boards: list[DemoBoard], verdicts: dict[str, Verdict], events: dict[str, SimEvent]) -> None:
+    table = Table(
+        title="What the line saw",
+        caption="found = defective places called; the rest of a row is the station's own word",
+    )
+    for column in ("board", "really on it", "verdict", "found", "missed", "false", "gate relay", "ms", "reason"):
+        table.add_column(column, justify="right" if column in ("found", "missed", "false", "ms") else "left")
+    escapes = false_calls = 0
+    for board in boards:
+        verdict = verdicts[board.board_id]
+        called = {f.region.name for f in verdict.defects}
+        missed = board.defects.keys() - called if verdict.findings else set()
+        false = called - board.defects.keys()
+        escapes += bool(board.defects) and verdict.outcome is Outcome.PASS
+        false_calls += len(false)
+        table.add_row(
+            board.board_id,
+            board.story or ", ".join(sorted({*board.defects.values()})) or "good",
+            f"[{COLOURS[verdict.outcome]}]{verdict.outcome.value}[/]",
+            str(len(called & board.defects.keys())),
+            f"[red]{len(missed)}[/]" if missed else "0",
+            f"[yellow]{len(false)}[/]" if false else "0",
+            str(events[board.board_id].result),
+            f"{verdict.total_ms:.0f}",
+            verdict.detail if verdict.outcome is Outcome.UNDECIDED else "",
+        )
+    console.print(table)
+    n_places = sum(len(v.findings) for v in verdicts.values())
+    console.print(f"defective boards passed: [bold]{escapes}[/]   false calls: {false_calls} of {n_places} places")
+
+
+def _print_latency(verdicts: dict[str, Verdict]) -> None:
+    judged = [v for v in verdicts.values() if v.findings]
+    stages = {s.stage for v in judged for s in v.stages}
+    table = Table(title=f"Trigger to verdict, {len(judged)} boards", title_justify="left")
+    for column in ("stage", "p50 ms", "max ms"):
+        table.add_column(column, justify="left" if column == "stage" else "right")
+    for stage in ("capture", "register", "crop", "score"):
+        if stage in stages:
+            ms = [sum(s.ms for s in v.stages if s.stage == stage) for v in judged]
+            table.add_row(stage, f"{np.median(ms):.1f}", f"{max(ms):.1f}")
+    total = [v.total_ms for v in judged]
+    table.add_row("[bold]total[/]", f"{np.median(total):.1f}", f"{max(total):.1f}")
+    console.print(table)
+
+
+def _draw(path: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> Path:
+    """A failed board beside a passed one, as the station called them."""
+    pictures = []
+    for outcome in (Outcome.FAIL, Outcome.PASS):
+        candidates = [b for b in boards if verdicts[b.board_id].outcome is outcome]
+        if candidates:
+            worst = max(candidates, key=lambda b: len(verdicts[b.board_id].defects))
+            reference = reference_board(header_board(PART_NUMBER)).image.shape
+            image = decode_picture(worst.data, PictureSize(width_px=reference[1], height_px=reference[0]))
+            pictures.append(annotate(image, verdicts[worst.board_id]))
+    if pictures:
+        height = max(p.shape[0] for p in pictures)
+        padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT) for p in pictures]
+        cv2.imwrite(str(path), np.hstack(padded))
+    return path
+
+
+@contextlib.contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+def _empty(out: Path) -> None:
+    """Clear what an earlier demo left; refuse to touch a folder that is anything else."""
+    marker = out / ".boardgate-demo"
+    if out.exists() and any(out.iterdir()):
+        if not marker.exists():
+            raise FileExistsError(f"{out}: not empty, and not left by an earlier demo")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    marker.touch()

@@ -1,0 +1,52 @@
+"""What a test needs is said by a marker, looked for here, and skipped by that name where it is missing.
+
+`BOARDGATE_MUST_RUN="mosquitto data"` turns such a skip into a failure: a gate that skips what it should run is no gate.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DATA = Path(os.environ.get("BOARDGATE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+NEEDS: dict[str, Callable[[], bool]] = {
+    "data": DATA.is_dir,
+    "torch": lambda: importlib.util.find_spec("torch") is not None,
+    "mosquitto": lambda: bool(shutil.which("mosquitto")) or Path("/usr/sbin/mosquitto").exists(),
+    "systemd": lambda: shutil.which("systemd-analyze") is not None,
+}
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real picture sets; only for tests marked `needs_data`."""
+    return DATA
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name, there in NEEDS.items():
+        if item.get_closest_marker(f"needs_{name}") is not None and not there():
+            pytest.skip(f"needs_{name}")
+
+
+_SKIPPED: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _SKIPPED.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    must = os.environ.get("BOARDGATE_MUST_RUN", "").split()
+    wrong = [line for line in _SKIPPED if any(f"needs_{name}" in line for name in must)]
+    if wrong:
+        print("\nskipped, but had to run here:\n  " + "\n  ".join(wrong))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
