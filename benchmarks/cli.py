@@ -54,3 +54,17 @@ def boards(
     from benchmarks.real_boards import run  # noqa: PLC0415
 
     run(data, bundle, reference, split, out, json_file)
+
+
+@bench.command()
+def registration(
+    data: Annotated[Path, typer.Option(help="The folder of the data sets.")],
+    json_file: Json = RESULTS / "registration.json",
+) -> None:
+    """Real pictures onto a reference: how many register, how exactly, what is refused, how long it takes.
+
+    Example: boardgate bench registration --data ../shared/data
+    """
+    from benchmarks.registration import run  # noqa: PLC0415
+
+    run(data, json_file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edge.board import StageTime
 from edge.clock import Clock
 
@@ -15,14 +17,20 @@ class DeadlineMissed(Exception):
 
 
 class Deadline:
-    """Counts from the trigger on the monotonic clock. `stamp` closes a stage; it raises once the budget is spent."""
+    """Counts from the trigger on the monotonic clock. `stamp` closes a stage; it raises once the budget is spent.
 
-    def __init__(self, clock: Clock, *, start_ns: int, budget_ms: int) -> None:
+    `on_stage` is called at each stamp: finished work, which is what a loop counter and a watchdog want to hear of.
+    """
+
+    def __init__(
+        self, clock: Clock, *, start_ns: int, budget_ms: int, on_stage: Callable[[], object] | None = None
+    ) -> None:
         self._clock = clock
         self._start_ns = start_ns
         self._last_ns = start_ns
         self.budget_ms = budget_ms
         self._stages: list[StageTime] = []
+        self._on_stage = on_stage
 
     def remaining_ms(self) -> float:
         """Milliseconds left; negative once missed."""
@@ -33,6 +41,8 @@ class Deadline:
         now_ns = self._clock.now_ns()
         self._stages.append(StageTime(stage=stage, ms=(now_ns - self._last_ns) / 1e6))
         self._last_ns = now_ns
+        if self._on_stage is not None:
+            self._on_stage()
         if now_ns - self._start_ns > self.budget_ms * 1_000_000:
             slowest = max(self._stages, key=lambda s: s.ms)
             spent = ", ".join(f"{s.stage} {s.ms:.0f} ms" for s in self._stages)

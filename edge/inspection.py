@@ -9,6 +9,7 @@ whole way once, so that the first board costs no more than the hundredth.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +59,12 @@ class Inspection:
         )
         self._prove_on_reference()
 
-    def inspect(self, board: Board) -> Inspected:
+    def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
         """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
         if board.image is None:
             return self._held(board, board.fault_reason, board.capture_fault)
-        deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=self.recipe.settings.verdict_budget_ms)
+        budget_ms = self.recipe.settings.verdict_budget_ms
+        deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=budget_ms, on_stage=on_stage)
         try:
             deadline.stamp("capture")
             findings, maps = self._findings(board.image, deadline)

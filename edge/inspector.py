@@ -48,8 +48,7 @@ class Inspector:
         """Inspect boards until told to stop."""
         self._notifier.ready()
         while not stop.is_set():
-            self._loops += 1
-            self._handover.beat(self._loops)
+            self._beat()
             board = self._capture.next_board(IDLE_POLL_MS)
             if board is None:
                 self._idle()
@@ -63,11 +62,16 @@ class Inspector:
             log.info("%s", board_line(verdict, seq))
         self._handover.close()
 
+    def _beat(self) -> None:
+        """The loop moves, or a stage of a board is done: the gate may go on believing in this process."""
+        self._loops += 1
+        self._handover.beat(self._loops)
+
     def _judge(self, board: Board) -> Verdict:
         if self._inspection is None:
             nobody = Judged(recipe_id="", recipe_sha256="", bundle_sha256="", n_regions=0)
             return undecided(board, nobody, Reason.NOT_READY, self._not_ready, self._clock.now_ns())
-        return self._inspection.inspect(board).verdict
+        return self._inspection.inspect(board, self._beat).verdict
 
     def _idle(self) -> None:
         self._notifier.watchdog()

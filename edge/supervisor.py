@@ -15,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.clock import Clock
 
-WATCHDOG_MS = {"gate": 10_000, "inspector": 30_000, "agent": 60_000}  # as WatchdogSec= in systemd/
+WATCHDOG_MS = {"gate": 2_000, "inspector": 10_000, "agent": 60_000}  # as WatchdogSec= in systemd/
 RESTART_WAIT_MS = (100, 5_000)  # doubles while a process dies before it is ready
 MAX_FAILED_STARTS = 10
 READY_TIMEOUT_MS = 120_000  # a big engine may be built at the first start
@@ -32,6 +33,7 @@ log = logging.getLogger("boardgate.run")
 @dataclass(slots=True)
 class _Child:
     name: str
+    watchdog_ms: int
     listener: socket.socket
     address: str
     process: subprocess.Popen[bytes] | None = None
@@ -43,15 +45,27 @@ class _Child:
 
 
 class Supervisor:
-    """Starts and restarts. One thread. `output`: file descriptor for what the processes print; theirs by default."""
+    """Starts and restarts. One thread.
 
-    def __init__(self, station_file: Path, clock: Clock, output: int | None = None) -> None:
+    `output`: file descriptor for what the processes print; theirs by default. `modules` and `watchdog_ms` replace, by
+    process name, what is run (`python -m …`) and how long it may be silent.
+    """
+
+    def __init__(
+        self,
+        station_file: Path,
+        clock: Clock,
+        output: int | None = None,
+        modules: Mapping[str, str] | None = None,
+        watchdog_ms: Mapping[str, int] | None = None,
+    ) -> None:
         self._file = station_file
         self._output = output
         self._clock = clock
         self._folder = tempfile.TemporaryDirectory(prefix="boardgate-")
         self._selector = selectors.DefaultSelector()
-        self._children = {name: self._child(name) for name in WATCHDOG_MS}
+        self._modules = {**dict.fromkeys(WATCHDOG_MS, "edge.cli"), **(modules or {})}
+        self._children = {name: self._child(name, ms) for name, ms in {**WATCHDOG_MS, **(watchdog_ms or {})}.items()}
 
     def pid_of(self, name: str) -> int | None:
         """The process id while it runs."""
@@ -81,12 +95,12 @@ class Supervisor:
         finally:
             self._stop_all()
 
-    def _child(self, name: str) -> _Child:
+    def _child(self, name: str, watchdog_ms: int) -> _Child:
         address = str(Path(self._folder.name) / f"{name}.notify")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listener.bind(address)
         listener.setblocking(False)
-        child = _Child(name=name, listener=listener, address=address)
+        child = _Child(name=name, watchdog_ms=watchdog_ms, listener=listener, address=address)
         self._selector.register(listener, selectors.EVENT_READ, child)
         return child
 
@@ -111,16 +125,16 @@ class Supervisor:
             child.process.wait()
 
     def _patience_ms(self, child: _Child) -> int:
-        return WATCHDOG_MS[child.name] if child.is_ready else READY_TIMEOUT_MS
+        return child.watchdog_ms if child.is_ready else READY_TIMEOUT_MS
 
     def _start(self, child: _Child) -> None:
         environment = {
             **os.environ,
             "NOTIFY_SOCKET": child.address,
-            "WATCHDOG_USEC": str(WATCHDOG_MS[child.name] * 1000),
+            "WATCHDOG_USEC": str(child.watchdog_ms * 1000),
         }
         environment.pop("WATCHDOG_PID", None)
-        command = [sys.executable, "-m", "edge.cli", child.name, str(self._file)]
+        command = [sys.executable, "-m", self._modules[child.name], child.name, str(self._file)]
         child.process = subprocess.Popen(
             command, env=environment, start_new_session=True, stdout=self._output, stderr=self._output
         )

@@ -68,6 +68,7 @@ def train(
             val_where=tuple(val_where or ()),
             preset=preset,
             variant=variant,
+            score=score,
             seed=seed,
             channels=channels,
             normalisation=normalisation,
@@ -75,7 +76,7 @@ def train(
             bfloat16=bfloat16,
         )
         trained = _train_with_progress(request)
-        identity = write(trained, out, score)
+        identity = write(trained, out)
         _print_bundle(trained, out, identity)
 
 

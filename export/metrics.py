@@ -66,12 +66,10 @@ def auroc_interval(
     Ten pictures of one pin are not ten pins. Seeded, so that a report is the same twice.
     """
     rng = np.random.default_rng(0)
-    labels, scores = _labelled(good, defect)
-    values = []
-    for _ in range(BOOTSTRAP_ROUNDS):
-        weights = np.concatenate([_drawn(rng, good_units), _drawn(rng, defect_units)])
-        used = weights > 0
-        values.append(roc_auc_score(labels[used], scores[used], sample_weight=weights[used]))
+    values = [
+        _weighted_auroc(good, defect, _drawn(rng, good_units), _drawn(rng, defect_units))
+        for _ in range(BOOTSTRAP_ROUNDS)
+    ]
     tail = (1.0 - confidence) / 2.0
     lower, upper = np.quantile(values, [tail, 1.0 - tail])
     return Interval(lower=float(lower), upper=float(upper))
@@ -105,6 +103,15 @@ def _labelled(good: Scores, defect: Scores) -> tuple[NDArray[np.int64], NDArray[
         raise ValueError(f"{len(good)} good and {len(defect)} defective scores: both kinds are needed")
     labels = np.concatenate([np.zeros(len(good), np.int64), np.ones(len(defect), np.int64)])
     return labels, np.concatenate([good, defect]).astype(np.float64)
+
+
+def _weighted_auroc(good: Scores, defect: Scores, good_weight: Scores, defect_weight: Scores) -> float:
+    """AUROC of rows that count several times or not at all; scikit-learn's own takes a hundred times as long."""
+    order = np.argsort(good)
+    ordered, below = good[order], np.concatenate([[0.0], np.cumsum(good_weight[order])])
+    left, right = np.searchsorted(ordered, defect, "left"), np.searchsorted(ordered, defect, "right")
+    pairs = (below[left] + below[right]) / 2.0
+    return float((pairs * defect_weight).sum() / (below[-1] * defect_weight.sum()))
 
 
 def _drawn(rng: np.random.Generator, units: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ TOOL = "boardgate train"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
     """What `boardgate train` was asked for. `where` filters all rows, `val_where` those of validation alone (the lane
-    that the station will see); `variant` None is the preset's own, `epochs` None its own number."""
+    that the station will see); `variant` and `score` None are the preset's own, `epochs` None its own number."""
 
     family: str
     data: Path
@@ -53,6 +53,7 @@ class TrainRequest:
     val_where: tuple[str, ...] = ()
     preset: str = "paper"
     variant: str | None = None
+    score: str | None = None
     seed: int = 0
     channels: str = "grey"
     normalisation: str = "standardised"
@@ -98,7 +99,8 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
     recipe = load_family(request.family)
     preset = one_of(recipe.PRESETS, request.preset, "preset")
     name = request.variant or preset.default_variant
-    variant = one_of(preset.variants, name, f"variant of preset {request.preset!r}")
+    variant = one_of(preset.variants, name, f"preset {request.preset!r}: variant")
+    score_of(request.score, name, variant.scores)  # a wrong name is told now, not after the training
     contract, samples = read_samples(request, recipe)
     network = seeded(variant.build, request.seed)
     settings = training_settings(request, preset.training)
@@ -125,8 +127,7 @@ def write(trained: Trained, out: Path, score: str | None = None) -> str:
     The threshold is taken from the exported graph's own scores, the ones a station will see. Raises UnknownName,
     ExportFault when the graph is wrong or disagrees with the network, BundleWriteFault.
     """
-    name = score or trained.scores[0]
-    one_of(dict.fromkeys(trained.scores), name, f"score of variant {trained.variant!r}")
+    name = score_of(score or trained.request.score, trained.variant, trained.scores)
     samples, recipe = trained.samples, trained.recipe
     module = recipe.scored(trained.network, name)
     model = onnx_from_torch(module, trained.contract)
@@ -168,6 +169,11 @@ def write(trained: Trained, out: Path, score: str | None = None) -> str:
         golden_score=scores[golden],
     )
     return write_bundle(out, parts)
+
+
+def score_of(asked: str | None, variant: str, scores: tuple[str, ...]) -> str:
+    """The score asked for, or the variant's first. Raises UnknownName for one the variant does not have."""
+    return one_of({s: s for s in scores}, asked or scores[0], f"variant {variant!r}: score")
 
 
 def read_samples(request: TrainRequest, recipe: FamilyRecipe) -> tuple[Contract, Samples]:

@@ -91,5 +91,5 @@ def load_family(name: str) -> FamilyRecipe:
 def one_of(table: Mapping[str, Row], name: str, what: str) -> Row:
     """A row of a table. Raises UnknownName, naming the rows there are."""
     if name not in table:
-        raise UnknownName(f"{what} {name!r}: not one of {sorted(table)}")
+        raise UnknownName(f"{what} {name!r} is not one of {sorted(table)}")
     return table[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,15 @@ class LineTwin:
     """A line of one station. Use as a context manager; `feed` boards, then ask the gate what became of them."""
 
     def __init__(
-        self, folder: Path, recipe: Path, *, mqtt: MqttAt | None = None, window_ms: int = 2_000, threads: int = 2
+        self,
+        folder: Path,
+        recipe: Path,
+        *,
+        mqtt: MqttAt | None = None,
+        window_ms: int = 2_000,
+        threads: int = 2,
+        modules: Mapping[str, str] | None = None,
+        watchdog_ms: Mapping[str, int] | None = None,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +58,7 @@ class LineTwin:
         station_file.write_text(_station_toml(recipe, mqtt, threads), encoding="utf-8")
         self.station: Station = read_station(station_file)
         self._log = (folder / "station.log").open("ab")
-        self.supervisor = Supervisor(station_file, SystemClock(), output=self._log.fileno())
+        self.supervisor = Supervisor(station_file, SystemClock(), self._log.fileno(), modules, watchdog_ms)
         self._stop = threading.Event()
         self._exit_status: int | None = None
         self._thread = threading.Thread(target=self._supervise, name="station", daemon=True)

@@ -74,8 +74,9 @@ def _picture(rng: np.random.Generator, labels: list[str]) -> Image:
         if label == "bridge":
             cv2.rectangle(image, (x - 11, y - 5), (x + 11, y + 5), (230, 230, 230), -1)
         elif label != "missing":
-            cv2.circle(image, (x, y), int(rng.integers(6, 9)), (int(rng.integers(170, 220)),) * 3, -1)
-    return image
+            dx, dy = (int(v) for v in rng.integers(-2, 3, 2))  # so that no one picture describes them all
+            cv2.circle(image, (x + dx, y + dy), int(rng.integers(5, 10)), (int(rng.integers(170, 220)),) * 3, -1)
+    return cv2.GaussianBlur(image, (5, 5), 0)
 
 
 def _write_csv(file: Path, rows: list[dict[str, object]]) -> None:

@@ -14,7 +14,7 @@ from export.datasets import GOOD_LABELS
 
 pytest.importorskip("torch")
 
-from export.families.solder_joint.contract import contract  # noqa: E402
+from export.families.solder_joint.contract import contract
 
 pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
 

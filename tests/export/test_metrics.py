@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from export.cues import cue_auroc
-from export.metrics import auroc, auroc_interval, average_precision, counts_at, recall_at_false_call_frac
+from export.metrics import (
+    _weighted_auroc,
+    auroc,
+    auroc_interval,
+    average_precision,
+    counts_at,
+    recall_at_false_call_frac,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -43,6 +50,12 @@ def test_interval_is_wider_when_rows_are_the_same_few_places() -> None:
     places = auroc_interval(good, defect, np.arange(200), np.repeat(np.arange(5), 20))
     assert places.upper - places.lower > 1.5 * (rows.upper - rows.lower)
     assert rows.lower <= auroc(good, defect) <= rows.upper
+
+
+def test_drawing_rows_anew_counts_as_repeating_them() -> None:
+    times_good, times_defect = np.array([2, 0, 1, 3]), np.array([1, 2])
+    repeated = auroc(np.repeat(GOOD, times_good), np.repeat(DEFECT, times_defect))
+    assert _weighted_auroc(GOOD, DEFECT, times_good, times_defect) == pytest.approx(repeated)
 
 
 def test_interval_is_the_same_twice() -> None:

@@ -12,8 +12,6 @@ torch = pytest.importorskip("torch")
 from export.collapse import check_collapse  # noqa: E402
 from export.families.solder_joint.net import Autoencoder  # noqa: E402
 from export.families.solder_joint.presets import PAPER_TRAINING  # noqa: E402
-from export.families.solder_joint.scores import ReconstructionScore  # noqa: E402
-from export.onnx import run_torch  # noqa: E402
 from export.pca import fit_pca  # noqa: E402
 from export.train import TrainingFault, fit  # noqa: E402
 from tests.export.helpers import good_inputs  # noqa: E402
@@ -81,13 +79,12 @@ def test_pca_reconstructs_what_lies_in_its_components() -> None:
     np.testing.assert_allclose(components @ components.T, np.eye(len(components)), atol=1e-4)
 
 
-def test_honest_training_passes_the_check() -> None:
+def test_honest_error_passes_and_worse_than_pca_8_is_told() -> None:
     train, val = good_inputs(64), good_inputs(16, seed=1)
-    net = _cae()
-    fit(net, train, val, dataclasses.replace(SETTINGS, epochs=12), 0)
-    out = run_torch(ReconstructionScore(net), val)
-    check = check_collapse(train=train, val=val, val_map=out.map, val_score=out.score)
+    error = np.square(val - train.mean(axis=0)).mean(axis=1) / 10
+    check = check_collapse(train=train, val=val, val_map=error, val_score=error.mean(axis=(1, 2)))
     assert not check.faults
+    assert "PCA-8 reconstructs validation normals" in check.warnings[0]
 
 
 def test_network_that_answers_with_the_mean_is_refused() -> None:

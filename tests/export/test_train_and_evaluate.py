@@ -23,15 +23,15 @@ from tests.export.helpers import write_joint_set  # noqa: E402
 
 pytestmark = [pytest.mark.needs_torch]
 
-EVALUATE_KEYS = (
-    "family, bundle_sha256, split, n_good, n_defect, auroc, average_precision, threshold, f1, recall, recall_lower, "
-    "false_call_ppm, false_call_ppm_upper, confidence, per_label, ms_per_region"
-).split(", ")
+EVALUATE_KEYS = {
+    *("family", "bundle_sha256", "split", "n_good", "n_defect", "auroc", "average_precision", "threshold", "f1"),
+    *("recall", "recall_lower", "false_call_ppm", "false_call_ppm_upper", "confidence", "per_label", "ms_per_region"),
+}
 
 
 def _tiny(*, beta: float, variational: bool) -> Variant:
     def build() -> Autoencoder:
-        return Autoencoder((4, 8, 8, 8, 8), variational=variational, beta=beta)
+        return Autoencoder((8, 8, 16, 16, 16), variational=variational, beta=beta)
 
     return Variant(build=build, scores=("recon", "elbo") if variational else ("recon",))
 
@@ -44,7 +44,7 @@ def tiny_preset() -> object:
             "cae": _tiny(beta=0.0, variational=False),
             "drowned": _tiny(beta=1e7, variational=True),
         }
-        training = dataclasses.replace(PRESETS["fast"].training, epochs=40, batch=16)
+        training = dataclasses.replace(PRESETS["fast"].training, epochs=16, batch=16)
         tiny = Preset(summary="for tests", variants=variants, default_variant="cae", training=training)
         patch.setitem(PRESETS, "tiny", tiny)
         yield
@@ -92,7 +92,7 @@ def test_evaluation_object_has_what_was_agreed(bundle: Path, joint_set: Path, tm
     status, output = _run("evaluate", bundle, "--data", joint_set, "--table", "joints.csv", "--json", report)
     assert status == 0, output
     figures = json.loads(report.read_text())
-    assert set(EVALUATE_KEYS) <= figures.keys()
+    assert figures.keys() >= EVALUATE_KEYS
     assert figures["bundle_sha256"] == read_bundle(bundle).sha256
     assert figures["threshold"] == read_bundle(bundle).thresholds.threshold
     assert set(figures["per_label"]) == {"bridge", "missing"}
@@ -122,11 +122,11 @@ def test_collapsed_training_leaves_no_bundle_and_says_why(joint_set: Path, tmp_p
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--preset", "huge"], "preset 'huge': not one of"),
-        (["--variant", "gan"], "variant of preset 'tiny' 'gan': not one of"),
-        (["--score", "elbo"], "score of variant 'cae' 'elbo': not one of ['recon']"),
+        (["--preset", "huge"], "preset 'huge' is not one of"),
+        (["--variant", "gan"], "preset 'tiny': variant 'gan' is not one of"),
+        (["--score", "elbo"], "variant 'cae': score 'elbo' is not one of ['recon']"),
         (["--where", "view=side"], "no row matches view=side"),
-        (["--normalisation", "loud"], "normalisation"),
+        (["--normalisation", "loud"], "normalisation 'loud' is not one of"),
     ],
 )
 def test_wrong_requests_name_what_is_allowed(joint_set: Path, tmp_path: Path, more: list[str], said: str) -> None:

@@ -149,6 +149,20 @@ def test_a_lost_board_event_is_repeated_until_read(line: VirtualLine, kind: Fram
     assert len(repeats) == 3  # two lost, one read: then silence
 
 
+def test_a_repeated_board_is_no_second_board_and_gets_no_second_verdict(line: VirtualLine) -> None:
+    token = line.open_board()
+    board = next(data for _, data in line.sent_to_host if FrameType.BOARD in types_of(data))
+    line.verdict(token)
+    assert line.host.receive(board, line.now_ns) == []
+    with pytest.raises(LocalError, match="had its verdict"):
+        line.verdict(token, VerdictCode.FAIL)
+    line.run(20)
+    line.gate.board_leaves(BoardGoneHow.PASSED, line.now_ns)
+    line.run(20)
+    assert line.host.receive(board, line.now_ns) == []  # nor when it has left
+    assert line.host.open_token is None
+
+
 def test_silence_is_noticed_exactly_300_ms_after_the_last_valid_frame(line: VirtualLine) -> None:
     line.to_host = dead
     last_ns = line.host._last_valid_ns

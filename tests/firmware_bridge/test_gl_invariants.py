@@ -296,6 +296,8 @@ def test_i4_a_restarted_station_drops_pass_and_voids_tokens(line: VirtualLine) -
     line.restart_host()
     line.run(3)
     assert Outputs.PASS not in line.gate.outputs
+    assert line.gate.open_token is None
+    assert [entry.token for entry in line.logged(GateWhat.TOKEN_VOID)] == [token]
     line.run(500)
     assert line.gate.open_token not in (None, token)  # the board is still there and gets a new one
     assert naks(line, forged(line, pass_for(token))) == [NakCode.UNKNOWN_TOKEN]
@@ -321,8 +323,10 @@ def test_i4_an_old_hello_again_opens_nothing_after_a_trip(line: VirtualLine) -> 
     line.to_gate = dead
     line.run(400)
     assert line.gate.state is GateState.TRIPPED
+    line.gate.outgoing()
     line.gate.receive(hello, line.now_ns)
     assert line.gate.state is GateState.TRIPPED
+    assert not _is(line.gate.outgoing(), frames.HelloAck)  # or a station would take it for a session
 
 
 def _is(data: bytes, kind: type) -> bool:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from edge.bundle import Contract, TensorSpec
+from export.families import one_of
 from export.families.solder_joint.net import INPUT_PX
 
 PLACE_SCALE = 1.5  # crop side / pitch: shows the joint and the gap to its neighbours, where bridges are
 WHOLE_SCALE = 1.0  # data sets that hold ready-cut crops: the crop is the region
 
-Channels = Literal["bgr", "grey"]
-Normalisation = Literal["unit", "standardised"]
+CHANNELS = ("bgr", "grey")
+NORMALISATIONS = ("unit", "standardised")
 
 
-def contract(*, channels: Channels, normalisation: Normalisation, places: bool) -> Contract:
-    """The contract of a graph trained with these settings; `places` where the data gave centres or boxes."""
+def contract(*, channels: str, normalisation: str, places: bool) -> Contract:
+    """The contract of a graph trained with these settings; `places` where the data gave centres or boxes.
+
+    Raises UnknownName.
+    """
+    one_of(dict.fromkeys(CHANNELS), channels, "channels")
+    one_of(dict.fromkeys(NORMALISATIONS), normalisation, "normalisation")
     return Contract(
         crop_px=INPUT_PX,
         region_scale=PLACE_SCALE if places else WHOLE_SCALE,

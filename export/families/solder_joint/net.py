@@ -1,7 +1,7 @@
 """The solder-joint autoencoders: CAE, VAE and β-VAE of Ulger, Yuksel and Yilmaz, "Anomaly Detection for Solder Joints
 Using β-VAE" (Fig. 3, Table I). One module and its loss; how it is trained and exported is said elsewhere.
 
-Channel widths, the place of each upsampling and the BatchNorm + LeakyReLU on the heads are not all legible in Fig. 3;
+Channel widths, the place of each upsampling and the BatchNorm + LeakyReLU on the heads are not in the paper's text;
 they follow the authors' own published network. Pictures are (N, 3, 64, 64) float32 in [-1, 1].
 """
 
