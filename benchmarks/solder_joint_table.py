@@ -51,6 +51,7 @@ class ResultRow:
     split: str
     preset: str
     variant: str
+    input: str  # channels and normalisation
     seeds: list[int]
     auroc: dict[str, Spread]  # by label
     f1: Spread
@@ -64,7 +65,10 @@ def read_reports(files: Sequence[Path]) -> list[Report]:
     reports = []
     for file in files:
         report: Report = json.loads(file.read_text("utf-8"))
-        if missing := {"preset", "variant", "seed", "per_label", "yardsticks", "data", "where"} - report.keys():
+        if (
+            missing := {"preset", "variant", "input", "seed", "per_label", "yardsticks", "data", "where"}
+            - report.keys()
+        ):
             raise ReportFault(f"{file}: is no report of `boardgate evaluate --json`, lacks {sorted(missing)}")
         if not report["per_label"]:
             raise ReportFault(f"{file}: its split has no defects, so nothing can be ranked")
@@ -76,7 +80,7 @@ def rows_of(reports: Sequence[Report]) -> list[ResultRow]:
     """One row for each kind of bundle and lane, sorted. Raises ReportFault when a seed comes twice."""
     groups: dict[tuple[str, ...], list[Report]] = defaultdict(list)
     for report in reports:
-        groups[(*_lane(report), report["preset"], report["variant"])].append(report)
+        groups[(*_lane(report), report["preset"], report["variant"], report["input"])].append(report)
     return [_row(key, group) for key, group in sorted(groups.items())]
 
 
@@ -94,14 +98,14 @@ def markdown(rows: Sequence[ResultRow], yardsticks: dict[str, dict[str, dict[str
     for lane, cues in sorted(yardsticks.items()):
         mine = [r for r in rows if _lane_name((r.data, r.lane, r.split)) == lane]
         labels = list(mine[0].auroc)
-        head = ["preset", "variant / score", "seeds", *(f"AUROC {label}" for label in labels)]
+        head = ["preset", "variant / score", "input", "seeds", *(f"AUROC {label}" for label in labels)]
         head += ["F1", "recall", "false calls ppm"]
         lines = [f"**{lane}**", "", _line(head), _line(["---"] * len(head))]
         lines += [_line(_cells(row, labels)) for row in mine]
         for name in SHOWN_CUES:
             if name in cues:
                 values = [f"{cues[name][label]:.3f}" for label in labels]
-                lines.append(_line(["*yardstick*", name, "", *values, "", "", ""]))
+                lines.append(_line(["*yardstick*", name, "", "", *values, "", "", ""]))
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
@@ -120,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _row(key: tuple[str, ...], reports: list[Report]) -> ResultRow:
-    data, lane, split, preset, variant = key
+    data, lane, split, preset, variant, kind = key
     seeds = sorted(report["seed"] for report in reports)
     if len(set(seeds)) != len(seeds):
         raise ReportFault(f"{preset} {variant} on {data}: a seed comes twice in {seeds}")
@@ -130,6 +134,7 @@ def _row(key: tuple[str, ...], reports: list[Report]) -> ResultRow:
         split=split,
         preset=preset,
         variant=variant,
+        input=kind,
         seeds=seeds,
         auroc={label: _spread([r["per_label"][label]["auroc"] for r in reports]) for label in reports[0]["per_label"]},
         f1=_spread([r["f1"] for r in reports]),
@@ -155,7 +160,7 @@ def _lane_name(lane: tuple[str, ...]) -> str:
 def _cells(row: ResultRow, labels: list[str]) -> list[str]:
     aurocs = [row.auroc[label].text(3) for label in labels]
     figures = [row.f1.text(3), row.recall.text(3), row.false_call_ppm.text(0)]
-    return [row.preset, row.variant, str(len(row.seeds)), *aurocs, *figures]
+    return [row.preset, row.variant, row.input, str(len(row.seeds)), *aurocs, *figures]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -92,6 +92,7 @@ class Evaluation:
     variant: str
     preset: str
     seed: int
+    input: str  # channels and normalisation of the contract
     data: str
     where: list[str]
     split: str
@@ -147,6 +148,7 @@ def evaluate(
         variant=bundle.manifest.variant,
         preset=bundle.manifest.preset,
         seed=bundle.manifest.seed,
+        input=f"{bundle.manifest.contract.channels} {bundle.manifest.contract.normalisation}",
         data=data.folder.resolve().name,
         where=list(where),
         split=split,

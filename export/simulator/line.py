@@ -48,7 +48,7 @@ class LineTwin:
         modules: Mapping[str, str] | None = None,
         watchdog_ms: Mapping[str, int] | None = None,
     ) -> None:
-        self.folder = folder
+        self.folder = folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "inbox").mkdir(exist_ok=True)
         # Off the real belt a board waits for its station; here one without a session is taken away soon.

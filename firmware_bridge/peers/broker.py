@@ -58,6 +58,7 @@ class Broker:
 @contextlib.contextmanager
 def running_broker(folder: Path, kind: str = "any") -> Iterator[Broker]:
     """A broker on a free port of 127.0.0.1. `kind`: mosquitto, amqtt, or any of the two. Raises NoBrokerError."""
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     broker = Broker(port=port, folder=folder, command=_command(kind, port, folder))

@@ -49,7 +49,9 @@ def test_a_defect_seen_is_a_defect_even_when_regions_are_out_of_view() -> None:
     has_bundle=st.booleans(),
 )
 def test_pass_only_when_all_scored_and_none_above(scores: list[float], n_regions: int, has_bundle: bool) -> None:
-    by = Judged(recipe_id="r", recipe_sha256="a" * 64, bundle_sha256="b" * 64 if has_bundle else "", n_regions=n_regions)
+    by = Judged(
+        recipe_id="r", recipe_sha256="a" * 64, bundle_sha256="b" * 64 if has_bundle else "", n_regions=n_regions
+    )
     findings = tuple(finding(s, f"J1-{i}") for i, s in enumerate(scores))
     try:
         outcome = judge(board(), by, findings, 1, ()).outcome

@@ -215,7 +215,14 @@ def test_journal_that_refuses_holds_the_board_and_the_verdict_is_kept(desk: Desk
 
 @pytest.mark.parametrize(
     "message",
-    [b"garbage\n", b"[1,2]\n", b'{"verdict": 7}\n', b'{"verdict": {"uid": "x"}}\n', b'{"beat": "x"}\n', b"\x00\xff" * 10],
+    [
+        b"garbage\n",
+        b"[1,2]\n",
+        b'{"verdict": 7}\n',
+        b'{"verdict": {"uid": "x"}}\n',
+        b'{"beat": "x"}\n',
+        b"\x00\xff" * 10,
+    ],
 )
 def test_a_stranger_on_the_socket_cannot_hurt(desk: Desk, message: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as stranger:

@@ -12,7 +12,7 @@ from edge.bundle import BundleFault, DataFingerprint, Manifest, Parity, read_bun
 from export.bundle import MAX_GOLDEN, MIN_GOLDEN, BundleParts, BundleWriteFault, golden_choice, write_bundle
 from export.datasets import GOOD_LABELS
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="needs_torch")
 
 from export.families.solder_joint.contract import contract
 

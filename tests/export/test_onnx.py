@@ -6,7 +6,7 @@ import numpy as np
 import onnx as onnx_library
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs_torch")
 
 from export.families.solder_joint.contract import contract  # noqa: E402
 from export.families.solder_joint.net import Autoencoder  # noqa: E402

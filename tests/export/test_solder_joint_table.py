@@ -17,6 +17,7 @@ def _report(folder: Path, *, seed: int, auroc: float, variant: str = "cae/recon"
         "preset": "fast",
         "variant": variant,
         "seed": seed,
+        "input": "grey standardised",
         "data": "drawn",
         "where": ["view=closeup"],
         "split": "dev-test",
@@ -44,8 +45,8 @@ def test_command_prints_the_table_and_writes_the_same(tmp_path: Path, capsys: py
     files = [_report(tmp_path, seed=0, auroc=0.8), _report(tmp_path, seed=0, auroc=0.9, variant="vae/elbo")]
     main([*(str(f) for f in files), "--out", str(tmp_path / "result.json")])
     printed = capsys.readouterr().out
-    assert "| fast | cae/recon | 1 | 0.800 | 0.500 | 0.250 | 10,000 |" in printed
-    assert "| *yardstick* | PCA-8 |  | 0.750 |  |  |  |" in printed
+    assert "| fast | cae/recon | grey standardised | 1 | 0.800 | 0.500 | 0.250 | 10,000 |" in printed
+    assert "| *yardstick* | PCA-8 |  |  | 0.750 |  |  |  |" in printed
     written = json.loads((tmp_path / "result.json").read_text())
     assert [row["variant"] for row in written["rows"]] == ["cae/recon", "vae/elbo"]
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs_torch")
 
 from export.collapse import check_collapse  # noqa: E402
 from export.families.solder_joint.net import Autoencoder  # noqa: E402

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.bundle import read_bundle  # noqa: E402
 from edge.scorers import load_scorer  # noqa: E402
@@ -103,14 +103,6 @@ def test_evaluation_object_has_what_was_agreed(bundle: Path, joint_set: Path, tm
     assert "grey deviation" in output
 
 
-def test_same_seed_gives_the_same_graph(bundle: Path, joint_set: Path, tmp_path: Path) -> None:
-    status, output = _train(joint_set, tmp_path / "again")
-    assert status == 0, output
-    again, first = read_bundle(tmp_path / "again"), read_bundle(bundle)
-    assert again.model == first.model
-    np.testing.assert_array_equal(again.golden_score, first.golden_score)
-
-
 def test_collapsed_training_leaves_no_bundle_and_says_why(joint_set: Path, tmp_path: Path) -> None:
     status, output = _train(joint_set, tmp_path / "b", "--variant", "drowned", "--epochs", 4)
     assert status == 1
@@ -137,8 +129,6 @@ def test_wrong_requests_name_what_is_allowed(joint_set: Path, tmp_path: Path, mo
 
 
 def test_broken_bundle_is_not_evaluated(bundle: Path, joint_set: Path, tmp_path: Path) -> None:
-    import shutil  # noqa: PLC0415
-
     broken = tmp_path / "b"
     shutil.copytree(bundle, broken)
     model = bytearray((broken / "model.onnx").read_bytes())
