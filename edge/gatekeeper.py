@@ -23,15 +23,15 @@ from edge.notify import Notifier
 from edge.station import Station
 from edge.verdict_json import NotAVerdictError, verdict_from_object
 from firmware_bridge import host_events
-from firmware_bridge.errors import LinkLost, LocalError
+from firmware_bridge.errors import LocalError
 from firmware_bridge.frames import VerdictCode
 from firmware_bridge.host import HostSession
 from firmware_bridge.links import Link
 from firmware_bridge.links import serial as serial_link
+from firmware_bridge.port import StationPort
 
 MAX_CLIENTS = 4  # one inspector; a second while it restarts; people with a terminal
 LOOP_MAX_S = 0.05
-REOPEN_S = (0.2, 2.0)  # gate-link.md: wait 0.2 to 2 s before the port is opened again
 JOURNAL_STUCK_MS = 5_000.0  # after this the watchdog is no longer fed
 HOLD_REASON_NOT_STORED = 0xFFFF
 
@@ -55,9 +55,8 @@ class Gatekeeper:
         self._listener = _listen(station)
         self._selector.register(self._listener, selectors.EVENT_READ, self._on_connect)
         self._clients: dict[int, tuple[socket.socket, LineBuffer]] = {}
-        self._link: Link | None = None
-        self._next_open_ns = 0
-        self._open_wait_s = REOPEN_S[0]
+        self._port = StationPort(self._open_link, self._session, clock_ns=clock.now_ns)
+        self._port_fd: int | None = None
         self._told: dict[int, tuple[Signal, int]] = {}  # token → what was sent and when; one open token at a time
         self._link_state = ""
 
@@ -65,11 +64,10 @@ class Gatekeeper:
         """Gate boards until told to stop."""
         self._notifier.ready()
         while not stop.is_set():
-            self._open_link_when_due()
-            for key, _ in self._selector.select(self._wait_s()):
+            self._watch_port()
+            for key, _ in self._selector.select(self._port.wait_s(LOOP_MAX_S)):
                 key.data(key.fd)
-            self._handle(self._session.tick(self._clock.now_ns()))
-            self._write_link()
+            self._handle(self._port.step(0.0))
             if self._journal.stuck_ms() < JOURNAL_STUCK_MS:
                 self._notifier.watchdog()
         self._close()
@@ -177,7 +175,6 @@ class Gatekeeper:
             self._note(signal.seq, verdict.board_id, signal.token, f"not sent: {err}")
             return
         self._told = {signal.token: (signal, now_ns)}
-        self._write_link()
 
     def _handle(self, events: list[host_events.Event]) -> None:
         for event in events:
@@ -234,55 +231,22 @@ class Gatekeeper:
 
     # ---- the port ---------------------------------------------------------------------------------------------------
 
-    def _open_link_when_due(self) -> None:
-        now_ns = self._clock.now_ns()
-        if self._link is not None or now_ns < self._next_open_ns:
-            return
-        try:
-            config = serial_link.SerialConfig(port=str(self._station.path(self._station.settings.gate.port)))
-            self._link = serial_link.open(config)
-        except LinkLost as err:
-            self._port_lost(str(err))
-            return
-        self._open_wait_s = REOPEN_S[0]
-        self._selector.register(self._link.fileno(), selectors.EVENT_READ, self._on_link_bytes)
-        self._handle(self._session.reopen(now_ns))
+    def _open_link(self) -> Link:
+        path = self._station.path(self._station.settings.gate.port)
+        return serial_link.open(serial_link.SerialConfig(port=str(path)))
 
-    def _on_link_bytes(self, _fd: int) -> None:
-        if self._link is None:
-            return
-        try:
-            data = self._link.read(0.0)
-        except LinkLost as err:
-            return self._port_lost(str(err))
-        self._handle(self._session.receive(data, self._clock.now_ns()))
-
-    def _write_link(self) -> None:
-        if self._link is None:
-            return
-        try:
-            if data := self._session.outgoing():
-                self._link.write(data)
-        except LinkLost as err:
-            self._port_lost(str(err))
-
-    def _port_lost(self, detail: str) -> None:
-        if self._link is not None:
-            self._selector.unregister(self._link.fileno())
-            self._link.close()
-            self._link = None
-        self._next_open_ns = self._clock.now_ns() + int(self._open_wait_s * 1e9)
-        self._open_wait_s = min(2 * self._open_wait_s, REOPEN_S[1])
-        self._handle(self._session.port_lost(self._clock.now_ns(), detail))
-        self._link_changed("gate_port_lost", detail)
+    def _watch_port(self) -> None:
+        """Wait on the port's file too, whichever it is now; say so when it cannot be opened."""
+        if (fd := self._port.fileno()) != self._port_fd:
+            if self._port_fd is not None:
+                self._selector.unregister(self._port_fd)
+            if fd is not None:
+                self._selector.register(fd, selectors.EVENT_READ, lambda _: None)
+            self._port_fd = fd
+        if self._port.last_error:
+            self._link_changed("gate_port_lost", self._port.last_error)
 
     # ---- odds and ends ----------------------------------------------------------------------------------------------
-
-    def _wait_s(self) -> float:
-        due_ns = self._session.next_deadline_ns()
-        if due_ns is None:
-            return LOOP_MAX_S
-        return min(LOOP_MAX_S, max(0.0, (due_ns - self._clock.now_ns()) / 1e9))
 
     def _note(self, seq: int | None, board_id: str, token: int, what: str) -> None:
         log.warning("board=%s seq=%s token=%08x %s", board_id, seq, token, what)
@@ -293,8 +257,7 @@ class Gatekeeper:
         self._journal.note(EventNote(kind=kind, detail=detail, utc=self._clock.utc()))
 
     def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
+        self._port.close()
         for client, _ in self._clients.values():
             client.close()
         self._listener.close()

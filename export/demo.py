@@ -41,7 +41,7 @@ DEFECT_RATE = 0.06
 WINDOW_MS = 3_000
 BUDGET_MS = 2_000
 
-console = Console()
+console = Console(width=max(120, Console().width) if not Console().is_terminal else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

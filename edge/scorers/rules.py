@@ -2,8 +2,8 @@
 
 The features are those of the literature before learned models: brightness and highlight percentages, solder area,
 barycentre, roundness and extent, fill of the gaps where bridges form, dome or open hole at the centre, and normalised
-cross-correlation with pictures of good joints. The score is the worst exceedance of any limit: 1.0 is at the limit, 0 is
-typical. What the limits are stands in `rules.json`; how they are found is the workshop's business.
+cross-correlation with pictures of good joints. The score is the worst exceedance of any limit: 1.0 is at the limit, 0
+is typical. What the limits are stands in `rules.json`; how they are found is the workshop's business.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ DIRECTIONS = 8  # in which a neighbour's solder is looked for
 CENTRE_RADIUS, RING_RADII, JOINT_RADIUS = 0.13, (0.20, 0.36), 0.42  # in pitches: lead tip, fillet, what may be solder
 GAP_RADII, GAP_HALF_WIDTH = (0.44, 0.58), 0.16  # in pitches: midway to the neighbour, bare on a good joint
 HIGHLIGHT = 225.0  # of 255
-TEMPLATE_PX = 32  # crops are halved before correlation; twice as fine gave the same ranks
-TEMPLATE_MARGIN_PX = 3  # cut off each side, so that a template may be shifted by as much
-SHIFTS_PX = (-3, 0, 3)  # at TEMPLATE_PX: about +-0.14 of a pitch, what registration leaves
+TEMPLATE_PX = 16  # side crops are reduced to before correlation
+TEMPLATE_MARGIN_PX = 2  # cut off each side, so that a template may be shifted by as much
+SHIFTS_PX = (-1, 0, 1)  # at TEMPLATE_PX: +-0.1 of a pitch, about what registration leaves
 TEMPLATE_SIDE_PX = TEMPLATE_PX - 2 * TEMPLATE_MARGIN_PX
 
 # name -> unit. Metal is the smallest of the three channels, in which solder is bright and coloured board is dark, taken
@@ -115,7 +115,8 @@ class RulesFile(Settings):
     def template_pixels(self) -> Image:
         """The templates, (K, TEMPLATE_SIDE_PX, TEMPLATE_SIDE_PX) uint8 grey."""
         raw = b"".join(base64.b64decode(t) for t in self.templates)
-        return np.frombuffer(raw, np.uint8).reshape(-1, TEMPLATE_SIDE_PX, TEMPLATE_SIDE_PX)
+        pixels: Image = np.frombuffer(raw, np.uint8).reshape(-1, TEMPLATE_SIDE_PX, TEMPLATE_SIDE_PX)
+        return pixels
 
 
 class RulesScorer:
@@ -143,7 +144,7 @@ class RulesScorer:
 
 
 def exceedance(measured: Floats, limits: Sequence[Limit]) -> Floats:
-    """Worst exceedance of any limit (N,) float32, from all features (N, F). 0 typical, 1 at a limit, at most MAX_SCORE."""
+    """Worst exceedance of any limit (N,) float32, from all features (N, F): 0 typical, 1 at a limit."""
     worst = np.zeros(len(measured), np.float32)
     order = list(FEATURES)
     for limit in limits:
@@ -152,7 +153,7 @@ def exceedance(measured: Floats, limits: Sequence[Limit]) -> Floats:
             worst = np.maximum(worst, off / np.float32(limit.high - limit.typical))
         if limit.low is not None:
             worst = np.maximum(worst, -off / np.float32(limit.typical - limit.low))
-    return np.minimum(worst, np.float32(MAX_SCORE)).astype(np.float32)
+    return np.asarray(np.minimum(worst, np.float32(MAX_SCORE)), np.float32)
 
 
 class Gauge:
@@ -175,7 +176,8 @@ class Gauge:
     def measure(self, crops: Image) -> Floats:
         """(N, h, w, 3) uint8 BGR to (N, len(FEATURES)) float32, columns in the order of FEATURES."""
         n, side = len(crops), crops.shape[1]
-        grey8 = cv2.cvtColor(crops.reshape(n * side, side, 3), cv2.COLOR_BGR2GRAY).reshape(n, side, side)
+        tall = cv2.cvtColor(crops.reshape(n * side, side, 3), cv2.COLOR_BGR2GRAY)
+        grey8: Image = tall.reshape(n, side, side).astype(np.uint8, copy=False)
         grey = grey8.reshape(n, -1).astype(np.float32)
         metal, metal_range = _metal(crops)
         solder = metal > 0.5
@@ -184,7 +186,7 @@ class Gauge:
         gaps_from_bright = np.sort(gap_metal, axis=1)
         values = {
             "brightness": grey[:, self._joint].mean(axis=1),
-            "contrast": grey.std(axis=1),
+            "contrast": _deviation(grey),
             "highlight": (grey[:, self._joint] >= HIGHLIGHT).mean(axis=1),
             "metal_range": metal_range,
             "centre_metal": centre.mean(axis=1),
@@ -223,19 +225,18 @@ class Gauge:
         spread, skew = moments["mu20"] + moments["mu02"], moments["mu20"] - moments["mu02"]
         root = np.hypot(skew, 2 * moments["mu11"])
         elongation = np.sqrt((spread + root + area) / (spread - root + area))  # + area: a line is one pixel wide
-        points = cv2.findNonZero(own)
-        hull = cv2.convexHull(points)
+        outlines, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        hull = cv2.convexHull(max(outlines, key=len))
         reach = float(np.hypot(hull[:, 0, 0] - centre, hull[:, 0, 1] - centre).max()) / self._pitch_px
         # A hull through pixel centres is half a pixel short all round; its perimeter / 2 + 1 makes that good (Pick).
         hull_area = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1
         return reach, area / mask.size, float(offset), float(elongation), float(area / hull_area)
 
     def _edges(self, grey8: Image) -> Floats:
-        grey = grey8.astype(np.float32)
-        slopes = np.zeros_like(grey)
-        slopes[:, :, 1:-1] = np.abs(grey[:, :, 2:] - grey[:, :, :-2])
-        slopes[:, 1:-1] += np.abs(grey[:, 2:] - grey[:, :-2])
-        return np.asarray(slopes.reshape(len(grey), -1)[:, self._joint].mean(axis=1) / 4, np.float32)
+        slopes = np.zeros(grey8.shape, np.uint16)
+        slopes[:, :, 1:-1] = cv2.absdiff(grey8[:, :, 2:], grey8[:, :, :-2])
+        slopes[:, 1:-1] += cv2.absdiff(grey8[:, 2:], grey8[:, :-2])
+        return np.asarray(slopes.reshape(len(slopes), -1)[:, self._joint].mean(axis=1) / 4, np.float32)
 
     def _colour(self, crops: Image) -> Floats:
         pixels = crops.reshape(len(crops), -1, 3)[:, self._joint].astype(np.float32).mean(axis=1)
@@ -255,7 +256,11 @@ class Gauge:
 
 
 def template_source(grey8: Image) -> Image:
-    """Grey crops (N, h, w) uint8 at the size templates are cut from, (N, TEMPLATE_PX, TEMPLATE_PX) uint8."""
+    """Grey crops (N, h, h) uint8 at the size templates are cut from, (N, TEMPLATE_PX, TEMPLATE_PX) uint8."""
+    n, side, _ = grey8.shape
+    if side % TEMPLATE_PX == 0:  # whole blocks: all crops in one call, and no pixel of one reaches into the next
+        tall = cv2.resize(grey8.reshape(n * side, side), (TEMPLATE_PX, n * TEMPLATE_PX), interpolation=cv2.INTER_AREA)
+        return tall.reshape(n, TEMPLATE_PX, TEMPLATE_PX).astype(np.uint8, copy=False)
     size = (TEMPLATE_PX, TEMPLATE_PX)
     return np.stack([cv2.resize(g, size, interpolation=cv2.INTER_AREA) for g in grey8]).astype(np.uint8, copy=False)
 
@@ -279,13 +284,20 @@ def _standardised(vectors: Floats) -> Floats:
 
 def _metal(crops: Image) -> tuple[Floats, Floats]:
     """(N, h*w) from 0 to 1, and the range in grey levels (N,) it was stretched from."""
-    darkest = crops.min(axis=3).reshape(len(crops), -1)
+    blue, green, red = (crops[..., i] for i in range(3))  # ten times as fast as the minimum along the last axis
+    darkest = np.minimum(np.minimum(blue, green), red).reshape(len(crops), -1)
     k_low, k_high = int(0.10 * darkest.shape[1]), int(0.95 * darkest.shape[1])
     ranked = np.partition(darkest, (k_low, k_high), axis=1)
     low = ranked[:, k_low, None].astype(np.float32)
     span = np.maximum(ranked[:, k_high, None].astype(np.float32) - low, 8.0)  # 8: noise of a blank crop is no solder
     metal = np.clip((darkest.astype(np.float32) - low) / span, 0.0, 1.0)
     return np.asarray(metal, np.float32), np.asarray(span[:, 0], np.float32)
+
+
+def _deviation(vectors: Floats) -> Floats:
+    mean = vectors.mean(axis=1)
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64) / vectors.shape[1]
+    return np.asarray(np.sqrt(np.maximum(squares - mean.astype(np.float64) ** 2, 0.0)), np.float32)
 
 
 def _gap_weights(x: Floats, y: Floats) -> Floats:
