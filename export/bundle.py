@@ -40,8 +40,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
 
     What was written is read back through the station's own reader before it takes its name.
     """
-    if out.exists() and not (out / "manifest.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BundleWriteFault(f"{out}: exists and is no bundle; choose another --out or remove it")
+    check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.parent / f".{out.name}.writing-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
@@ -52,6 +51,12 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return identity
+
+
+def check_target(out: Path) -> None:
+    """Raise BundleWriteFault when `out` is something other than a bundle or an empty folder. Ask before training."""
+    if out.exists() and not (out / "manifest.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise BundleWriteFault(f"{out}: exists and is no bundle; choose another --out or remove it")
 
 
 def golden_choice(labels: list[str], scores: Floats, good: frozenset[str]) -> list[int]:

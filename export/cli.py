@@ -42,7 +42,7 @@ def train(
     data: Annotated[Path, typer.Option(help="Data set folder with index.csv.", exists=True, file_okay=False)],
     out: Annotated[Path, typer.Option(help="Bundle folder to write; an older bundle there is replaced.")],
     table: Annotated[str | None, typer.Option(help="Table of regions beside index.csv, e.g. joints.csv.")] = None,
-    preset: Annotated[str, typer.Option(help="Which networks and training.")] = "paper",
+    preset: Annotated[str, typer.Option(help="paper, fast, …: networks and training; rules: classical.")] = "paper",
     variant: Annotated[str | None, typer.Option(help="cae, vae, beta_vae, ...; the preset's own if not said.")] = None,
     score: Annotated[str | None, typer.Option(help="recon, elbo, ...; the variant's first if not said.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -58,8 +58,13 @@ def train(
     Example: boardgate train solder_joint --data tht-header-joints --table joints.csv --preset fast --out joint.bundle
     """
     with _faults():
+        from export.bundle import check_target  # noqa: PLC0415
         from export.workshop import TrainRequest, write  # noqa: PLC0415
 
+        check_target(out)
+        if preset == "rules":
+            _train_rules(data, out, table, tuple(where or ()), tuple(val_where or ()), variant)
+            return
         request = TrainRequest(
             family=family,
             data=data,
@@ -102,6 +107,19 @@ def evaluate(
         _console.print(tables(report))
         if json_file is not None:
             json_file.write_text(json.dumps(report.to_json(), indent=2) + "\n", "utf-8")
+
+
+def _train_rules(
+    data: Path, out: Path, table: str | None, where: tuple[str, ...], val_where: tuple[str, ...], variant: str | None
+) -> None:
+    from export.rules_bundle import VARIANTS, write_rules_bundle  # noqa: PLC0415
+
+    report = write_rules_bundle(
+        data, out, table=table, where=where, val_where=val_where, variant=variant or VARIANTS[0]
+    )
+    _console.print(f"[bold]{out}[/bold]  rules: {report.n_limits} limits, {report.n_templates} templates")
+    _console.print(f"  bundle     {report.identity}")
+    _console.print(f"  threshold  {report.threshold:.6g}")
 
 
 def _train_with_progress(request: TrainRequest) -> Trained:

@@ -20,7 +20,7 @@ from torch import nn
 
 from calibration.thresholds import threshold_with_evidence
 from edge.board import Floats, Image
-from edge.bundle import Contract, DataFingerprint, Manifest
+from edge.bundle import Contract, DataFingerprint, Manifest, Parity
 from edge.families import FAMILIES as STATION_FAMILIES
 from export.bundle import BundleParts, golden_choice, write_bundle
 from export.collapse import CollapseCheck, check_collapse
@@ -140,35 +140,43 @@ def write(trained: Trained, out: Path, score: str | None = None) -> str:
         tool=TOOL,
     )
     parity = measure_parity(run_torch(module, samples.val).score, scores, thresholds.threshold)
-    allowed = recipe.TORCH_ONNX_FRAC * abs(thresholds.threshold)
-    if parity.max_abs_score_difference > allowed:
-        raise ExportFault(
-            f"exported scores differ from torch's by {parity.max_abs_score_difference:.3g}, allowed {allowed:.3g}"
-        )
+    check_parity(parity, recipe.TORCH_ONNX_FRAC * abs(thresholds.threshold))
     golden = golden_choice([row.label for row in samples.val_rows], scores, GOOD_LABELS)
-    manifest = Manifest(
-        schema_version=1,
-        family=trained.request.family,
-        engine="onnx",
-        variant=f"{trained.variant}/{name}",
-        preset=trained.request.preset,
-        seed=trained.request.seed,
-        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        contract=trained.contract,
-        data=samples.data,
-        parity=parity,
-        golden_tolerance=recipe.GOLDEN_FRAC,
-        tools=tool_versions(),
-        files={},
-    )
     parts = BundleParts(
-        manifest=manifest,
+        manifest=manifest_of(trained, name, parity),
         model=model,
         thresholds=thresholds,
         golden_batch=samples.val_crops[golden],
         golden_score=scores[golden],
     )
     return write_bundle(out, parts)
+
+
+def check_parity(parity: Parity, allowed: float) -> None:
+    """Raise ExportFault when exported and trained scores differ by more than `allowed`."""
+    if parity.max_abs_score_difference > allowed:
+        raise ExportFault(
+            f"exported scores differ from torch's by {parity.max_abs_score_difference:.3g}, allowed {allowed:.3g}"
+        )
+
+
+def manifest_of(trained: Trained, score: str, parity: Parity) -> Manifest:
+    """The manifest of a trained network exported with `score`; its files are filled in when it is written."""
+    return Manifest(
+        schema_version=1,
+        family=trained.request.family,
+        engine="onnx",
+        variant=f"{trained.variant}/{score}",
+        preset=trained.request.preset,
+        seed=trained.request.seed,
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        contract=trained.contract,
+        data=trained.samples.data,
+        parity=parity,
+        golden_tolerance=trained.recipe.GOLDEN_FRAC,
+        tools=tool_versions(),
+        files={},
+    )
 
 
 def score_of(asked: str | None, variant: str, scores: tuple[str, ...]) -> str:

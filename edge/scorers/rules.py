@@ -163,12 +163,14 @@ class Gauge:
         """`templates` (K, TEMPLATE_SIDE_PX, TEMPLATE_SIDE_PX) uint8 grey, K may be 0."""
         self._pitch_px = pitch_frac * crop_px
         axis = (np.arange(crop_px, dtype=np.float32) - (crop_px - 1) / 2) / np.float32(self._pitch_px)
-        self._x, self._y = np.meshgrid(axis, axis)  # in pitches from the centre
-        radius = np.hypot(self._x, self._y)
-        self._centre = (radius <= CENTRE_RADIUS).ravel()
-        self._ring = ((radius >= RING_RADII[0]) & (radius <= RING_RADII[1])).ravel()
-        self._joint = (radius <= JOINT_RADIUS).ravel()
-        self._gaps = _gap_weights(self._x, self._y)
+        x, y = np.meshgrid(axis, axis)  # in pitches from the centre
+        radius = np.hypot(x, y)
+        joint = radius <= JOINT_RADIUS
+        self._joint = joint.ravel()
+        self._centre_indices = np.flatnonzero(radius.ravel() <= CENTRE_RADIUS)
+        ring = (radius >= RING_RADII[0]) & (radius <= RING_RADII[1])
+        self._windows = _mean_weights([joint, ~joint, radius <= CENTRE_RADIUS, ring, *_gaps(x, y)])
+        self._joint_weights = self._windows[:, 0]
         self._templates = (
             _standardised(templates.reshape(len(templates), -1).astype(np.float32)) if len(templates) else None
         )
@@ -181,23 +183,23 @@ class Gauge:
         grey = grey8.reshape(n, -1).astype(np.float32)
         metal, metal_range = _metal(crops)
         solder = metal > 0.5
-        gap_metal, gap_fill = metal @ self._gaps, solder.astype(np.float32) @ self._gaps
-        centre, ring = metal[:, self._centre], metal[:, self._ring]
-        gaps_from_bright = np.sort(gap_metal, axis=1)
+        # Means over windows as matrix products: columns joint, outside, tip, ring, then the gaps.
+        metal_in, solder_in = metal @ self._windows, solder.astype(np.float32) @ self._windows
+        gap_metal = np.sort(metal_in[:, 4:], axis=1)
         values = {
-            "brightness": grey[:, self._joint].mean(axis=1),
+            "brightness": grey @ self._joint_weights,
             "contrast": _deviation(grey),
-            "highlight": (grey[:, self._joint] >= HIGHLIGHT).mean(axis=1),
+            "highlight": (grey >= HIGHLIGHT).astype(np.float32) @ self._joint_weights,
             "metal_range": metal_range,
-            "centre_metal": centre.mean(axis=1),
-            "ring_metal": ring.mean(axis=1),
-            "dome": centre.mean(axis=1) - ring.mean(axis=1),
-            "centre_darkest": np.percentile(centre, 10, axis=1),
-            "solder_area": solder[:, self._joint].mean(axis=1),
-            "solder_outside": solder[:, ~self._joint].mean(axis=1),
-            "gap_fill": gap_fill.max(axis=1),
-            "gap_metal": gaps_from_bright[:, -1],
-            "gap_imbalance": gaps_from_bright[:, -1] - gaps_from_bright[:, DIRECTIONS // 2],
+            "centre_metal": metal_in[:, 2],
+            "ring_metal": metal_in[:, 3],
+            "dome": metal_in[:, 2] - metal_in[:, 3],
+            "centre_darkest": np.percentile(metal[:, self._centre_indices], 10, axis=1),
+            "solder_area": solder_in[:, 0],
+            "solder_outside": solder_in[:, 1],
+            "gap_fill": solder_in[:, 4:].max(axis=1),
+            "gap_metal": gap_metal[:, -1],
+            "gap_imbalance": gap_metal[:, -1] - gap_metal[:, DIRECTIONS // 2],
             **self._shapes(solder.reshape(n, side, side)),
             "edges": self._edges(grey8),
             "colour": self._colour(crops),
@@ -233,15 +235,16 @@ class Gauge:
         return reach, area / mask.size, float(offset), float(elongation), float(area / hull_area)
 
     def _edges(self, grey8: Image) -> Floats:
-        slopes = np.zeros(grey8.shape, np.uint16)
-        slopes[:, :, 1:-1] = cv2.absdiff(grey8[:, :, 2:], grey8[:, :, :-2])
-        slopes[:, 1:-1] += cv2.absdiff(grey8[:, 2:], grey8[:, :-2])
-        return np.asarray(slopes.reshape(len(slopes), -1)[:, self._joint].mean(axis=1) / 4, np.float32)
+        slopes = np.zeros(grey8.shape, np.float32)
+        slopes[:, :, 1:-1] = _difference(grey8[:, :, 2:], grey8[:, :, :-2])
+        slopes[:, 1:-1] += _difference(grey8[:, 2:], grey8[:, :-2])
+        return np.asarray(slopes.reshape(len(slopes), -1) @ self._joint_weights / 4, np.float32)
 
     def _colour(self, crops: Image) -> Floats:
-        pixels = crops.reshape(len(crops), -1, 3)[:, self._joint].astype(np.float32).mean(axis=1)
-        top = np.maximum(pixels.max(axis=1), 1.0)
-        return np.asarray((top - pixels.min(axis=1)) / top, np.float32)
+        planes = [crops[..., i].reshape(len(crops), -1).astype(np.float32) for i in range(3)]
+        means = np.stack([plane @ self._joint_weights for plane in planes], axis=1)
+        top = np.maximum(means.max(axis=1), 1.0)
+        return np.asarray((top - means.min(axis=1)) / top, np.float32)
 
     def _unlikeness(self, grey8: Image) -> Floats:
         if self._templates is None:
@@ -300,12 +303,21 @@ def _deviation(vectors: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(squares - mean.astype(np.float64) ** 2, 0.0)), np.float32)
 
 
-def _gap_weights(x: Floats, y: Floats) -> Floats:
-    """(h*w, DIRECTIONS): column k averages the window midway to a neighbour in direction k."""
-    columns = []
+def _difference(a: Image, b: Image) -> Image:
+    return np.maximum(a, b) - np.minimum(a, b)
+
+
+def _gaps(x: Floats, y: Floats) -> list[NDArray[np.bool_]]:
+    """The window midway to a neighbour in each of DIRECTIONS directions."""
+    windows = []
     for k in range(DIRECTIONS):
         angle = 2 * np.pi * k / DIRECTIONS
         along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-        window = (along >= GAP_RADII[0]) & (along <= GAP_RADII[1]) & (np.abs(across) <= GAP_HALF_WIDTH)
-        columns.append(window.ravel() / max(1, int(window.sum())))
-    return np.asarray(np.stack(columns, axis=1), np.float32)
+        windows.append((along >= GAP_RADII[0]) & (along <= GAP_RADII[1]) & (np.abs(across) <= GAP_HALF_WIDTH))
+    return windows
+
+
+def _mean_weights(windows: list[NDArray[np.bool_]]) -> Floats:
+    """(h*w, K): vectors of pixels times this give the mean over each window, 0 for one with no pixel."""
+    columns = [w.ravel() / max(1, int(w.sum())) for w in windows]
+    return np.ascontiguousarray(np.stack(columns, axis=1), np.float32)

@@ -1,0 +1,148 @@
+"""`boardgate train … --preset rules`: a bundle of the classical inspector, from the same folder and splits."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.thresholds import threshold_with_evidence
+from edge.board import Floats, Image
+from edge.bundle import Contract, Manifest, Parity, TensorSpec
+from edge.scorers.rules import RulesFile
+from export.bundle import BundleParts, golden_choice, write_bundle
+from export.datasets import (
+    GOOD_LABELS,
+    TRAIN_SPLIT,
+    VAL_SPLIT,
+    Row,
+    contract_crops,
+    fingerprint,
+    has_places,
+    read_data_set,
+)
+from export.rules import LabelledCrops, RulesFault, fit_rules, score
+
+TOOL = "boardgate train --preset rules"
+PRESET = "rules"
+VARIANTS = ("good_only", "tuned")
+FAMILY = "solder_joint"
+CROP_PX = 64
+PLACE_SCALE, WHOLE_SCALE = 1.5, 1.0  # as the learned presets have it: what is compared sees the same pixels
+# Features count pixels above a level, so a resize that rounds otherwise on another device may move one by a few pixels
+# of some hundred. A wrong channel order or a shifted crop moves scores by a tenth and more.
+GOLDEN_FRAC = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesReport:
+    """What was written: the bundle's identity, and how many limits and templates it holds."""
+
+    identity: str
+    n_limits: int
+    n_templates: int
+    threshold: float
+
+
+def write_rules_bundle(
+    data: Path,
+    out: Path,
+    *,
+    table: str | None = None,
+    where: tuple[str, ...] = (),
+    val_where: tuple[str, ...] = (),
+    variant: str = "good_only",
+) -> RulesReport:
+    """Fit on `train` (and choose limits on `train` and `val` for `tuned`), take the threshold from good `val` rows.
+
+    Raises DataFault, RulesFault, ThresholdFault, BundleWriteFault.
+    """
+    if variant not in VARIANTS:
+        raise RulesFault(f"preset rules has no variant {variant!r}: one of {list(VARIANTS)}")
+    whole, lane = read_data_set(data, table, where), read_data_set(data, table, (*where, *val_where))
+    train_rows, val_rows = whole.split(TRAIN_SPLIT), lane.split(VAL_SPLIT)
+    lane.normals(VAL_SPLIT)  # raises where there is no good place to take a threshold from
+    contract = rules_contract(places=has_places((*train_rows, *val_rows)))
+    train, val = (contract_crops(data, rows, contract) for rows in (train_rows, val_rows))
+    rules = _fitted(train_rows, train, val_rows, val, contract, variant)
+    model = (rules.model_dump_json(indent=2) + "\n").encode()
+    scores = score(RulesFile.model_validate_json(model), val)
+    good = np.array([row.is_good for row in val_rows])
+    used = fingerprint(whole, train_rows if variant == "tuned" else whole.normals(TRAIN_SPLIT), val_rows)
+    thresholds = threshold_with_evidence(
+        good=scores[good], defect=scores[~good], split=VAL_SPLIT, data_sha256=used.sha256, tool=TOOL
+    )
+    golden = golden_choice([row.label for row in val_rows], scores, GOOD_LABELS)
+    manifest = Manifest(
+        schema_version=1,
+        family=FAMILY,
+        engine="rules",
+        variant=f"rules/{variant}",
+        preset=PRESET,
+        seed=0,
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        contract=contract,
+        data=used,
+        parity=_parity(score(rules, val), scores, thresholds.threshold),
+        golden_tolerance=GOLDEN_FRAC,
+        tools={"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
+        files={},
+    )
+    identity = write_bundle(
+        out,
+        BundleParts(
+            manifest=manifest,
+            model=model,
+            thresholds=thresholds,
+            golden_batch=val[golden],
+            golden_score=scores[golden],
+        ),
+    )
+    return RulesReport(
+        identity=identity,
+        n_limits=len(rules.limits),
+        n_templates=len(rules.templates),
+        threshold=thresholds.threshold,
+    )
+
+
+def rules_contract(*, places: bool) -> Contract:
+    """What the classical inspector takes: colour crops as they are; `places` where the data gave centres or boxes."""
+    shape = ("N", CROP_PX, CROP_PX, 3)
+    return Contract(
+        crop_px=CROP_PX,
+        region_scale=PLACE_SCALE if places else WHOLE_SCALE,
+        channels="bgr",
+        normalisation="unit",
+        inputs=(TensorSpec(name="crops", shape=shape, dtype="uint8", meaning="bgr crops, as cut"),),
+        outputs=(TensorSpec(name="score", shape=("N",), dtype="float32", meaning="worst exceedance of a limit"),),
+    )
+
+
+def _fitted(
+    train_rows: tuple[Row, ...], train: Image, val_rows: tuple[Row, ...], val: Image, contract: Contract, variant: str
+) -> RulesFile:
+    good = train[[row.is_good for row in train_rows]]
+    if variant == "good_only":
+        return fit_rules(good, contract.region_scale)
+    lanes = (LabelledCrops(crops=train, labels=_kinds(train_rows)), LabelledCrops(crops=val, labels=_kinds(val_rows)))
+    return fit_rules(np.concatenate([good, val[[row.is_good for row in val_rows]]]), contract.region_scale, lanes)
+
+
+def _kinds(rows: tuple[Row, ...]) -> NDArray[np.str_]:
+    return np.array(["good" if row.is_good else row.label for row in rows])
+
+
+def _parity(fitted: Floats, written: Floats, threshold: float) -> Parity:
+    """Of the rules as written against the rules as fitted: what the JSON text lost."""
+    return Parity(
+        compared_with="rules as fitted",
+        n=len(fitted),
+        max_abs_score_difference=float(np.abs(fitted - written).max()),
+        verdict_agreement_frac=float(((fitted > threshold) == (written > threshold)).mean()),
+    )
