@@ -66,10 +66,10 @@ def annotate(image: Image, verdict: Verdict, maps: NDArray[np.float32] | None = 
     thin, thick = max(1, round(scale)), max(2, round(min(width, height) / 400))
     for finding, box in zip(verdict.findings, boxes, strict=True):
         if not finding.is_defect:
-            cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), GOOD, thin, cv2.LINE_AA)
+            cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), GOOD, thin)
     for finding, box in zip(verdict.findings, boxes, strict=True):
         if finding.is_defect:  # over the good ones, whose boxes reach into its own
-            cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), DEFECT, thick, cv2.LINE_AA)
+            cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), DEFECT, thick)
     _name_defects(board, verdict, boxes, scale)
     return np.vstack([_banner(verdict, width, max(scale, 0.5)), board])
 

@@ -54,6 +54,7 @@ class RegistrationSettings(Settings):
     method: Literal["sift", "orb"] = "sift"
     max_features: Annotated[int, Field(ge=100, le=20_000)] = 1_500
     min_inliers: Annotated[int, Field(ge=8, le=5_000)] = 16
+    min_likeness: Annotated[float, Field(ge=0.1, le=1.0)] = 0.3  # see edge.appearance
     max_rms_px: Annotated[float, Field(gt=0.0, le=50.0)] = 2.0
 
 

@@ -249,7 +249,7 @@ def _check_on_reference(
         Registrar(image, settings).register(image)
     except NotRegistered as err:
         raise SettingsFault([f"the reference picture cannot be recognised by its features: {err}"]) from None
-    here = Registration(homography=np.eye(3), n_inliers=0, rms_px=0.0)
+    here = Registration(homography=np.eye(3), n_inliers=0, rms_px=0.0, likeness=1.0)
     whole = {id(p) for p, *_ in project(here, [p for _, p in places], image.shape)}
     size = f"{image.shape[1]} x {image.shape[0]}"
     _raise_if_any(
@@ -272,9 +272,11 @@ def _checked_recipe(**fields: object) -> RecipeFile:
 
 
 def _read_picture(path: Path) -> Image:
+    if not path.is_file():
+        raise SettingsFault([f"{path}: is no file"])
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise SettingsFault([f"{path}: is missing, or not a picture OpenCV can read"])
+        raise SettingsFault([f"{path}: is not a picture OpenCV can read"])
     return image.astype(np.uint8, copy=False)
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.appearance import Appearance
 from edge.board import Image
 from edge.recipe import Place, RegistrationSettings
 
@@ -51,6 +52,7 @@ class Registration:
     homography: NDArray[np.float64]
     n_inliers: int
     rms_px: float
+    likeness: float  # see edge.appearance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Registrar:
         """Raises NotRegistered when the reference itself has too few features to be recognised by."""
         self._settings = settings
         self._shape = reference.shape[:2]
+        self._appearance = Appearance(reference)
         self._reference = _features(reference, settings.method, REFERENCE_FEATURES_FACTOR * settings.max_features)
         if len(self._reference.points) < 2 * settings.min_inliers:
             raise NotRegistered(
@@ -92,7 +95,13 @@ class Registrar:
             raise NotRegistered(
                 f"features disagree by {rms_px:.2f} px rms, at most {self._settings.max_rms_px} allowed"
             )
-        return Registration(homography=homography, n_inliers=int(inliers.sum()), rms_px=rms_px)
+        likeness = self._appearance.likeness(image, homography)
+        if likeness < self._settings.min_likeness:
+            raise NotRegistered(
+                f"{int(inliers.sum())} features agree, but the pictures do not: likeness {likeness:.2f}, at least "
+                f"{self._settings.min_likeness} needed: another product"
+            )
+        return Registration(homography=homography, n_inliers=int(inliers.sum()), rms_px=rms_px, likeness=likeness)
 
     def _check(
         self, homography: NDArray[np.float64], reference: Points, picture: Points, shape: tuple[int, ...]

@@ -46,8 +46,10 @@ def train(
     variant: Annotated[str | None, typer.Option(help="cae, vae, beta_vae, ...; the preset's own if not said.")] = None,
     score: Annotated[str | None, typer.Option(help="recon, elbo, ...; the variant's first if not said.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    channels: Annotated[str, typer.Option(help="grey or bgr; colour tells cameras apart before joints.")] = "grey",
-    normalisation: Annotated[str, typer.Option(help="standardised per crop, or unit.")] = "standardised",
+    channels: Annotated[
+        str | None, typer.Option(help="grey or bgr. Where cameras differ, grey is the honest one.")
+    ] = None,
+    normalisation: Annotated[str | None, typer.Option(help="unit, or standardised (each crop by itself).")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's number.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value; may be repeated.")] = None,
     val_where: Annotated[list[str] | None, typer.Option(help="The same for validation rows alone.")] = None,

@@ -151,6 +151,8 @@ def _chosen_limits(measured: Floats, lanes: list[tuple[Floats, NDArray[np.str_]]
         before = reached
         for key, limits in options.items():
             trials = [{**chosen, key: i} for i in (None, *range(len(limits))) if i != chosen[key]]
+            if not trials:  # a feature that does not vary has no limit to choose
+                continue
             merits = [merit(trial) for trial in trials]
             best = int(np.argmax(merits))
             # Doing without a limit need not gain anything: fewer limits are easier to believe.

@@ -34,7 +34,7 @@ from export.datasets import (
     has_places,
     read_data_set,
 )
-from export.families import FamilyRecipe, load_family, one_of
+from export.families import FamilyRecipe, Preset, load_family, one_of
 from export.onnx import ExportFault, measure_parity, onnx_from_torch, run_onnx, run_torch, tool_versions
 from export.train import EpochReport, FitReport, TrainingFault, TrainingSettings, fit
 
@@ -44,7 +44,7 @@ TOOL = "boardgate train"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainRequest:
     """What `boardgate train` was asked for. `where` filters all rows, `val_where` those of validation alone (the lane
-    that the station will see); `variant` and `score` None are the preset's own, `epochs` None its own number."""
+    that the station will see). What is None is the preset's own."""
 
     family: str
     data: Path
@@ -55,8 +55,8 @@ class TrainRequest:
     variant: str | None = None
     score: str | None = None
     seed: int = 0
-    channels: str = "grey"
-    normalisation: str = "standardised"
+    channels: str | None = None
+    normalisation: str | None = None
     epochs: int | None = None
     bfloat16: bool = False
 
@@ -101,7 +101,7 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
     name = request.variant or preset.default_variant
     variant = one_of(preset.variants, name, f"preset {request.preset!r}: variant")
     score_of(request.score, name, variant.scores)  # a wrong name is told now, not after the training
-    contract, samples = read_samples(request, recipe)
+    contract, samples = read_samples(request, recipe, preset)
     network = seeded(variant.build, request.seed)
     settings = training_settings(request, preset.training)
     report = fit(network, samples.train, samples.val[samples.val_good], settings, request.seed, on_epoch)
@@ -184,14 +184,16 @@ def score_of(asked: str | None, variant: str, scores: tuple[str, ...]) -> str:
     return one_of({s: s for s in scores}, asked or scores[0], f"variant {variant!r}: score")
 
 
-def read_samples(request: TrainRequest, recipe: FamilyRecipe) -> tuple[Contract, Samples]:
+def read_samples(request: TrainRequest, recipe: FamilyRecipe, preset: Preset) -> tuple[Contract, Samples]:
     """The training and validation crops of a request, and the contract they were cut and scaled by."""
     data = read_data_set(request.data, request.table, request.where)
     lane = read_data_set(request.data, request.table, (*request.where, *request.val_where))
     train_rows, val_rows = data.normals(TRAIN_SPLIT), lane.split(VAL_SPLIT)
     lane.normals(VAL_SPLIT)  # raises where there is no good place to take a threshold from
     contract = recipe.contract(
-        channels=request.channels, normalisation=request.normalisation, places=has_places((*train_rows, *val_rows))
+        channels=request.channels or preset.channels,
+        normalisation=request.normalisation or preset.normalisation,
+        places=has_places((*train_rows, *val_rows)),
     )
     graph_input = STATION_FAMILIES[request.family].graph_input
     val_crops = contract_crops(request.data, val_rows, contract)

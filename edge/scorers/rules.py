@@ -61,14 +61,17 @@ FEATURES: dict[str, str] = {
 }
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class Limit(Settings):
     """What one feature may be. At least one bound; `typical` lies inside, and is where the score of this limit is 0."""
 
     feature: str
     unit: str
-    typical: float
-    low: float | None = None
-    high: float | None = None
+    typical: Finite
+    low: Finite | None = None
+    high: Finite | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Limit:

@@ -62,6 +62,16 @@ class Preset(Protocol):
         ...
 
     @property
+    def channels(self) -> str:
+        """Of the contract, where the request does not say."""
+        ...
+
+    @property
+    def normalisation(self) -> str:
+        """Of the contract, where the request does not say."""
+        ...
+
+    @property
     def training(self) -> TrainingSettings:
         """How its networks are trained."""
         ...

@@ -45,7 +45,14 @@ def tiny_preset() -> object:
             "drowned": _tiny(beta=1e7, variational=True),
         }
         training = dataclasses.replace(PRESETS["fast"].training, epochs=16, batch=16)
-        tiny = Preset(summary="for tests", variants=variants, default_variant="cae", training=training)
+        tiny = Preset(
+            summary="for tests",
+            variants=variants,
+            default_variant="cae",
+            channels="grey",
+            normalisation="standardised",
+            training=training,
+        )
         patch.setitem(PRESETS, "tiny", tiny)
         yield
 

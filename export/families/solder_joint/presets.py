@@ -28,11 +28,13 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named choice of networks and training. `default_variant` is what `train` builds when nothing is said."""
+    """A named choice of networks, input and training; the defaults are what `train` takes when nothing is said."""
 
     summary: str
     variants: Mapping[str, Variant]
     default_variant: str
+    channels: str
+    normalisation: str
     training: TrainingSettings
 
 
@@ -55,12 +57,16 @@ PRESETS: dict[str, Preset] = {
         summary="the paper's networks and training",
         variants=_variants(PAPER_WIDTHS),
         default_variant="beta_vae",
+        channels="bgr",
+        normalisation="unit",
         training=PAPER_TRAINING,
     ),
     "fast": Preset(
         summary="the same networks, narrow enough for 1 ms a joint on two cores",
         variants=_variants(FAST_WIDTHS),
         default_variant="beta_vae",
+        channels="bgr",
+        normalisation="unit",
         training=PAPER_TRAINING,
     ),
 }

@@ -1,0 +1,84 @@
+"""A small, valid rules bundle for tests, written without the workshop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from edge.scorers.rules import FEATURES, Gauge, Limit, RulesFile, exceedance
+from tests.edge.drawn import drawn_joints
+
+NO_TEMPLATES = np.zeros((0, 12, 12), np.uint8)
+RULES = RulesFile(
+    pitch_frac=1 / 1.5,
+    limits=(
+        Limit(feature="gap_fill", unit=FEATURES["gap_fill"], typical=0.0, high=0.3),
+        Limit(feature="dome", unit=FEATURES["dome"], typical=0.4, low=0.0),
+    ),
+)
+
+
+def write_rules_bundle(folder: Path, rules_json: bytes | None = None, golden_shift: float = 0.0) -> Path:
+    """Write the bundle and return its folder; `golden_shift` makes the golden scores wrong by that much."""
+    model = RULES.model_dump_json().encode() if rules_json is None else rules_json
+    crops = np.concatenate([drawn_joints(kind, 3, seed=5) for kind in ("good", "bridge", "missing")])
+    score = exceedance(Gauge(RULES.pitch_frac, 64, NO_TEMPLATES).measure(crops), RULES.limits)
+    (folder / "golden").mkdir(parents=True)
+    (folder / "rules.json").write_bytes(model)
+    np.save(folder / "golden/batch.npy", crops)
+    np.save(folder / "golden/score.npy", (score + np.float32(golden_shift)).astype(np.float32))
+    (folder / "thresholds.json").write_text(json.dumps(_thresholds()))
+    names = ("rules.json", "thresholds.json", "golden/batch.npy", "golden/score.npy")
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    manifest = json.dumps({**_manifest(), "files": files}).encode()
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / "bundle.sha256").write_text(hashlib.sha256(manifest).hexdigest())
+    return folder
+
+
+def _thresholds() -> dict[str, object]:
+    evidence = {
+        "split": "drawn",
+        "n_good": 3,
+        "n_defect": 6,
+        "data_sha256": "d" * 64,
+        "false_call_ppm": 0.0,
+        "false_call_ppm_upper": 631_597.0,
+        "recall": 1.0,
+        "recall_lower": 0.6,
+        "confidence": 0.95,
+        "tool": "tests",
+    }
+    return {"schema_version": 1, "threshold": 1.0, "method": "by hand", "evidence": evidence}
+
+
+def _manifest() -> dict[str, object]:
+    return {
+        "schema_version": 1,
+        "family": "solder_joint",
+        "engine": "rules",
+        "variant": "rules/by_hand",
+        "preset": "rules",
+        "seed": 0,
+        "created_utc": "2025-01-01T00:00:00Z",
+        "contract": {
+            "crop_px": 64,
+            "region_scale": 1.5,
+            "channels": "bgr",
+            "normalisation": "unit",
+            "inputs": [{"name": "crops", "shape": ["N", 64, 64, 3], "dtype": "uint8", "meaning": "bgr crops"}],
+            "outputs": [{"name": "score", "shape": ["N"], "dtype": "float32", "meaning": "exceedance"}],
+        },
+        "data": {"name": "drawn", "sha256": "d" * 64, "n_train": 3, "n_val": 9},
+        "parity": {
+            "compared_with": "itself",
+            "n": 9,
+            "max_abs_score_difference": 0.0,
+            "verdict_agreement_frac": 1.0,
+        },
+        "golden_tolerance": 0.02,
+        "tools": {},
+    }
