@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import Any
 
 RESULT = Path(__file__).parent / "results" / "solder_joint.json"
-SHOWN_CUES = ("PCA-8", "grey deviation", "mean grey", "mean colour", "sharpness", "aspect", "file size", "file format")
+SHOWN_CUES = (
+    "PCA-8",
+    "PCA-8 on bgr unit",
+    "PCA-8 on grey unit",
+    "grey deviation",
+    "mean grey",
+    "mean colour",
+    "sharpness",
+    "aspect",
+    "file size",
+    "file format",
+)
 
 Report = dict[str, Any]
 
@@ -85,10 +96,10 @@ def rows_of(reports: Sequence[Report]) -> list[ResultRow]:
 
 
 def yardsticks_of(reports: Sequence[Report]) -> dict[str, dict[str, dict[str, float]]]:
-    """Lane -> yardstick -> label -> AUROC; the same for every bundle on that lane."""
+    """Lane -> yardstick -> label -> AUROC; the same for every bundle of one input on that lane."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for report in reports:
-        found.setdefault(_lane_name(_lane(report)), report["yardsticks"])
+        found.setdefault(_lane_name(_lane(report)), {}).update(report["yardsticks"])
     return found
 
 

@@ -147,10 +147,7 @@ def _print_bundle(trained: Trained, out: Path, identity: str) -> None:
     _console.print(f"[bold]{out}[/bold]  {bundle.manifest.family} {bundle.manifest.preset} {bundle.manifest.variant}")
     _console.print(f"  bundle     {bundle_identity(out)}")
     _console.print(f"  trained    {report.epochs} epochs in {report.seconds:.0f} s, best {report.best_epoch}")
-    _console.print(
-        f"  collapse   no: reconstructs {evidence.split} normals with error {trained.check.network_error:.4f}, "
-        f"the mean and one principal component with {trained.check.line_error:.4f}"
-    )
+    _console.print(f"  collapse   no: {trained.check.summary}")
     for warning in trained.check.warnings:
         _console.print(f"  [yellow]warning[/yellow]    {warning}")
     _console.print(

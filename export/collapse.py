@@ -51,6 +51,14 @@ class CollapseCheck:
         return found
 
     @property
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"reconstructs validation normals with error {self.network_error:.4f}, the mean and one principal "
+            f"component with {self.line_error:.4f}"
+        )
+
+    @property
     def warnings(self) -> list[str]:
         """What is allowed but should be known."""
         if self.network_error < self.yardstick_error:

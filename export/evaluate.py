@@ -198,7 +198,7 @@ def _yardsticks(bundle: Bundle, data: DataSet, scored: Scored) -> dict[str, dict
         train_crops = contract_crops(data.folder, train_rows, bundle.manifest.contract)
     values = trivial_cues(data.folder, scored.rows, scored.crops, train_crops)
     if train_crops is not None and len(train_crops) > YARDSTICK_COMPONENTS:
-        values[f"PCA-{YARDSTICK_COMPONENTS}"] = _pca_scores(bundle, train_crops, scored.crops)
+        values |= _pca_scores(bundle, train_crops, scored.crops)
     good = scored.is_good
     return {
         name: {kind: cue_auroc(cue[good], cue[scored.labels == kind]) for kind in scored.defect_kinds}
@@ -206,11 +206,21 @@ def _yardsticks(bundle: Bundle, data: DataSet, scored: Scored) -> dict[str, dict
     }
 
 
-def _pca_scores(bundle: Bundle, train_crops: Image, crops: Image) -> Floats:
-    honest: Contract = bundle.manifest.contract.model_copy(update={"channels": "grey", "normalisation": "standardised"})
+def _pca_scores(bundle: Bundle, train_crops: Image, crops: Image) -> dict[str, Floats]:
+    """PCA's reconstruction errors: on grey standardised crops, and on the bundle's own input where that differs.
+
+    The second is the harder yardstick for a model that sees colour or brightness: it sees them too.
+    """
+    own: Contract = bundle.manifest.contract
+    honest = own.model_copy(update={"channels": "grey", "normalisation": "standardised"})
+    inputs = {f"PCA-{YARDSTICK_COMPONENTS}": honest}
+    if own != honest:
+        inputs[f"PCA-{YARDSTICK_COMPONENTS} on {own.channels} {own.normalisation}"] = own
     graph_input = STATION_FAMILIES[bundle.manifest.family].graph_input
-    pca = fit_pca(graph_input(train_crops, honest)[:, :1])
-    return pca.reconstruction_error(graph_input(crops, honest)[:, :1])
+    return {
+        name: fit_pca(graph_input(train_crops, contract)).reconstruction_error(graph_input(crops, contract))
+        for name, contract in inputs.items()
+    }
 
 
 def _ms_per_region(scorer: Scorer, crops: Image) -> float:

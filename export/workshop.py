@@ -12,23 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from calibration.thresholds import threshold_with_evidence
-from edge.board import Floats, Image
-from edge.bundle import Contract, DataFingerprint, Manifest, Parity
+from edge.bundle import Contract, Manifest, Parity
 from edge.families import FAMILIES as STATION_FAMILIES
 from export.bundle import BundleParts, golden_choice, write_bundle
-from export.collapse import CollapseCheck, check_collapse
 from export.datasets import (
     GOOD_LABELS,
     TRAIN_SPLIT,
     VAL_SPLIT,
-    Row,
     contract_crops,
     fingerprint,
     has_places,
@@ -36,9 +32,12 @@ from export.datasets import (
 )
 from export.families import FamilyRecipe, Preset, load_family, one_of
 from export.onnx import ExportFault, measure_parity, onnx_from_torch, run_onnx, run_torch, tool_versions
-from export.train import EpochReport, FitReport, TrainingFault, TrainingSettings, fit
+from export.teaching import Check, Samples, TeachingJob
+from export.train import EpochReport, FitReport, TrainingFault
 
 TOOL = "boardgate train"
+
+Settings = TypeVar("Settings")  # a preset's own dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +61,6 @@ class TrainRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Samples:
-    """What a training sees. `train` are good crops as graph input (N, C, h, w); `val_rows` all rows of validation with
-    their crops (M, h, w, 3) uint8 and graph input (M, C, h, w)."""
-
-    train: Floats
-    val_rows: tuple[Row, ...]
-    val_crops: Image
-    val: Floats
-    data: DataFingerprint
-
-    @property
-    def val_good(self) -> NDArray[np.bool_]:
-        """Which of `val_rows` are good, (M,) bool."""
-        return np.array([row.is_good for row in self.val_rows])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A trained network that passed the check against collapse, with what is needed to export it with any of its
     scores."""
@@ -91,7 +73,7 @@ class Trained:
     contract: Contract
     samples: Samples
     report: FitReport
-    check: CollapseCheck
+    check: Check
 
 
 def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambda report: None) -> Trained:
@@ -103,11 +85,21 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
     score_of(request.score, name, variant.scores)  # a wrong name is told now, not after the training
     contract, samples = read_samples(request, recipe, preset)
     network = seeded(variant.build, request.seed)
-    settings = training_settings(request, preset.training)
-    report = fit(network, samples.train, samples.val[samples.val_good], settings, request.seed, on_epoch)
-    check = collapse_of(recipe.scored(network, variant.scores[0]), samples)
-    if check.faults:
-        raise TrainingFault("; ".join(check.faults))
+    taught = preset.teach(
+        TeachingJob(
+            network=network,
+            scored=recipe.scored(network, variant.scores[0]),
+            samples=samples,
+            folder=request.data,
+            contract=contract,
+            graph_input=STATION_FAMILIES[request.family].graph_input,
+            settings=training_settings(request, preset.training),
+            seed=request.seed,
+            on_epoch=on_epoch,
+        )
+    )
+    if taught.check.faults:
+        raise TrainingFault("; ".join(taught.check.faults))
     return Trained(
         request=request,
         recipe=recipe,
@@ -116,8 +108,8 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
         network=network,
         contract=contract,
         samples=samples,
-        report=report,
-        check=check,
+        report=taught.report,
+        check=taught.check,
     )
 
 
@@ -189,6 +181,8 @@ def read_samples(request: TrainRequest, recipe: FamilyRecipe, preset: Preset) ->
     data = read_data_set(request.data, request.table, request.where)
     lane = read_data_set(request.data, request.table, (*request.where, *request.val_where))
     train_rows, val_rows = data.normals(TRAIN_SPLIT), lane.split(VAL_SPLIT)
+    if preset.share_rows is not None:
+        train_rows, val_rows = preset.share_rows(data.split(TRAIN_SPLIT), val_rows)
     lane.normals(VAL_SPLIT)  # raises where there is no good place to take a threshold from
     contract = recipe.contract(
         channels=request.channels or preset.channels,
@@ -198,22 +192,17 @@ def read_samples(request: TrainRequest, recipe: FamilyRecipe, preset: Preset) ->
     graph_input = STATION_FAMILIES[request.family].graph_input
     val_crops = contract_crops(request.data, val_rows, contract)
     return contract, Samples(
-        train=graph_input(contract_crops(request.data, train_rows, contract), contract),
+        train=graph_input(contract_crops(request.data, [r for r in train_rows if r.is_good], contract), contract),
+        train_rows=train_rows,
         val_rows=val_rows,
         val_crops=val_crops,
         val=graph_input(val_crops, contract),
+        all_rows=data.rows,
         data=fingerprint(data, train_rows, val_rows),
     )
 
 
-def collapse_of(scored: nn.Module, samples: Samples) -> CollapseCheck:
-    """Hold a scored network against PCA on the good validation crops."""
-    good = samples.val[samples.val_good]
-    outputs = run_torch(scored, good)
-    return check_collapse(train=samples.train, val=good, val_map=outputs.map, val_score=outputs.score)
-
-
-def training_settings(request: TrainRequest, settings: TrainingSettings) -> TrainingSettings:
+def training_settings(request: TrainRequest, settings: Settings) -> Settings:
     """A preset's settings with what the request overrides."""
     epochs = settings.epochs if request.epochs is None else request.epochs
     return dataclasses.replace(settings, epochs=epochs, bfloat16=request.bfloat16)

@@ -7,7 +7,7 @@ since it brings torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from edge.bundle import Contract
@@ -16,7 +16,12 @@ from export.faults import WorkshopFault
 if TYPE_CHECKING:
     from torch import nn
 
-    from export.train import TrainingSettings
+    from export.datasets import Row as DataRow
+    from export.teaching import Taught, TeachingJob
+
+    ShareRows = Callable[
+        [Sequence[DataRow], Sequence[DataRow]], tuple[tuple[DataRow, ...], tuple[DataRow, ...]]
+    ]  # rows of train and of validation to those that teach and those that set the threshold
 
 Row = TypeVar("Row")
 
@@ -27,6 +32,13 @@ FAMILIES: dict[str, str] = {
 
 class UnknownName(WorkshopFault):
     """A family, preset, variant or score that is not in its table: what was asked for, what there is."""
+
+
+class Settings(Protocol):
+    """What every preset's settings have; the rest is between the preset and its `teach`."""
+
+    epochs: int
+    bfloat16: bool
 
 
 class Variant(Protocol):
@@ -72,8 +84,18 @@ class Preset(Protocol):
         ...
 
     @property
-    def training(self) -> TrainingSettings:
+    def training(self) -> Settings:
         """How its networks are trained."""
+        ...
+
+    @property
+    def teach(self) -> Callable[[TeachingJob], Taught]:
+        """What trains a network by these settings and checks what it learned."""
+        ...
+
+    @property
+    def share_rows(self) -> ShareRows | None:
+        """Which rows are learned from and which set the threshold; None: good ones of train, and all of validation."""
         ...
 
 

@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
 CONTRACT = contract(channels="grey", normalisation="standardised", places=True)
 
 
+RECONSTRUCTIONS = ("elbo", "recon")  # the scores an autoencoder has
+
+
 @pytest.fixture(scope="module")
 def net() -> Autoencoder:
     """A tiny network whose BatchNorm statistics are not the initial ones, or folding them would prove nothing."""
@@ -43,10 +46,10 @@ def net() -> Autoencoder:
 
 @pytest.fixture(scope="module")
 def models(net: Autoencoder) -> dict[str, bytes]:
-    return {name: onnx_from_torch(score(net), CONTRACT) for name, score in SCORES.items()}
+    return {name: onnx_from_torch(score(net), CONTRACT) for name, score in SCORES.items() if name in RECONSTRUCTIONS}
 
 
-@pytest.mark.parametrize("score", sorted(SCORES))
+@pytest.mark.parametrize("score", RECONSTRUCTIONS)
 @pytest.mark.parametrize("n", [1, 3, 70])
 def test_graph_scores_as_the_network(net: Autoencoder, models: dict[str, bytes], score: str, n: int) -> None:
     crops = good_inputs(n, seed=7)

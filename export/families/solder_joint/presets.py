@@ -1,17 +1,28 @@
 """The presets of `solder_joint`: one table. A row says which networks it has, how they are trained and what scores each
 has.
 
-A further preset or network is a row here: anything with `loss(x)` that a score in `scores.SCORES` understands.
+A further preset or network is a row here: anything its `teach` can train and a score in `scores.SCORES` understands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
+from torch import nn
+
+from export.families.solder_joint.classifier import Classifier
+from export.families.solder_joint.classifier_training import ClassifierSettings
 from export.families.solder_joint.net import Autoencoder
+from export.families.solder_joint.painted import Mixture, Source
+from export.families.solder_joint.teach_classifier import share_labelled, teach_classifier
+from export.teaching import Taught, TeachingJob, teach_reconstruction
 from export.train import TrainingSettings
+
+if TYPE_CHECKING:
+    from export.families import ShareRows
 
 PAPER_WIDTHS = (16, 32, 64, 128, 256)
 FAST_WIDTHS = (8, 16, 32, 64, 64)
@@ -22,20 +33,26 @@ BETA = 3.0  # Table I
 class Variant:
     """One network of a preset, and the scores it can be exported with; the first is the default."""
 
-    build: Callable[[], Autoencoder]
+    build: Callable[[], nn.Module]
     scores: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named choice of networks, input and training; the defaults are what `train` takes when nothing is said."""
+    """A named choice of networks, input and training; the defaults are what `train` takes when nothing is said.
+
+    Settings of a kind of their own have their own `teach`. `share_rows` says which rows teach and which set the
+    threshold where that is not the usual.
+    """
 
     summary: str
     variants: Mapping[str, Variant]
     default_variant: str
     channels: str
     normalisation: str
-    training: TrainingSettings
+    training: TrainingSettings | ClassifierSettings
+    teach: Callable[[TeachingJob], Taught] = teach_reconstruction
+    share_rows: ShareRows | None = None
 
 
 def _variants(widths: tuple[int, ...]) -> dict[str, Variant]:
@@ -50,6 +67,34 @@ def _variants(widths: tuple[int, ...]) -> dict[str, Variant]:
 # epoch decayed the rate before the network had learned (validation loss jumps by half between first epochs).
 PAPER_TRAINING = TrainingSettings(
     epochs=100, batch=64, learning_rate=1e-2, decay=0.1, decay_patience=10, weight_decay=1e-4, flip=True
+)
+
+# Shares of what one epoch shows. Real good joints lead; painted and pasted good ones keep paint from meaning defect.
+PAINTED: Mixture = {
+    Source.REAL_GOOD: 4.0,
+    Source.PASTED_GOOD: 1.0,
+    Source.PAINTED_GOOD: 1.0,
+    Source.OTHERS_BRIDGE: 1.0,
+    Source.OTHERS_MISSING: 0.3,
+    Source.PAINTED_MISSING: 2.5,
+    Source.PAINTED_BRIDGE: 2.5,
+}
+LABELLED: Mixture = {**PAINTED, Source.REAL_MISSING: 1.2, Source.REAL_BRIDGE: 1.5}
+
+CLASSIFIER_WIDTH = 16  # 0.3 ms a joint on two cores
+CLASSIFIER = {"classifier": Variant(build=partial(Classifier, CLASSIFIER_WIDTH), scores=("surprise",))}
+# Each colour by itself is standardised: metal against solder mask shows, the colour of the light does not.
+CLASSIFIER_CHANNELS, CLASSIFIER_NORMALISATION = "bgr", "standardised"
+CLASSIFIER_TRAINING = ClassifierSettings(
+    epochs=7,
+    steps=100,
+    pictures=2000,
+    batch=64,
+    learning_rate=4e-3,
+    weight_decay=1e-3,
+    label_smoothing_frac=0.02,
+    mean_decay=0.99,
+    mixture=PAINTED,
 )
 
 PRESETS: dict[str, Preset] = {
@@ -68,5 +113,24 @@ PRESETS: dict[str, Preset] = {
         channels="bgr",
         normalisation="unit",
         training=PAPER_TRAINING,
+    ),
+    "best": Preset(
+        summary="a classifier taught by defects painted on good joints; no labelled defect needed",
+        variants=CLASSIFIER,
+        default_variant="classifier",
+        training=CLASSIFIER_TRAINING,
+        teach=teach_classifier,
+        channels=CLASSIFIER_CHANNELS,
+        normalisation=CLASSIFIER_NORMALISATION,
+    ),
+    "labelled": Preset(
+        summary="the same classifier, taught by the labelled defects of train and val besides",
+        variants=CLASSIFIER,
+        default_variant="classifier",
+        training=replace(CLASSIFIER_TRAINING, mixture=LABELLED),
+        teach=teach_classifier,
+        channels=CLASSIFIER_CHANNELS,
+        normalisation=CLASSIFIER_NORMALISATION,
+        share_rows=share_labelled,
     ),
 }

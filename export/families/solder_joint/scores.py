@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from export.families.solder_joint.classifier import DefectScore
 from export.families.solder_joint.net import Autoencoder, kl_divergence
 
 
@@ -45,7 +46,8 @@ class ElboScore(nn.Module):
         return error.mean(dim=(1, 2)) + (self.net.beta / values) * kl_divergence(out), error
 
 
-SCORES: dict[str, Callable[[Autoencoder], nn.Module]] = {
+SCORES: dict[str, Callable[..., nn.Module]] = {
     "recon": ReconstructionScore,
     "elbo": ElboScore,
+    "surprise": DefectScore,
 }

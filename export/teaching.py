@@ -1,0 +1,96 @@
+"""How a preset teaches a network: what it is given, what it gives back, and the plain way, which is to reconstruct.
+
+The workshop reads, cuts, exports and writes; a preset that needs more than good crops (wider ones, labelled defects)
+brings its own function of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from edge.board import Floats, Image
+from edge.bundle import Contract, DataFingerprint
+from export.collapse import check_collapse
+from export.datasets import Row
+from export.onnx import run_torch
+from export.train import EpochReport, FitReport, fit
+
+
+class Check(Protocol):
+    """What was looked at before a network may become a bundle."""
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it may not; empty when it may."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed but should be known."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What a training sees. `train` are good crops as graph input (N, C, h, w); `val_rows` all rows of validation with
+    their crops (M, h, w, 3) uint8 and graph input (M, C, h, w). `train_rows` are what may be learned from: good places,
+    and for a preset that asks for them defects; `all_rows` every place there is in the data set."""
+
+    train: Floats
+    train_rows: tuple[Row, ...]
+    val_rows: tuple[Row, ...]
+    val_crops: Image
+    val: Floats
+    all_rows: tuple[Row, ...]
+    data: DataFingerprint
+
+    @property
+    def val_good(self) -> NDArray[np.bool_]:
+        """Which of `val_rows` are good, (M,) bool."""
+        return np.array([row.is_good for row in self.val_rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingJob:
+    """A fresh `network`, the first of its scores over it, and what to teach it with. `settings` are the preset's own
+    kind."""
+
+    network: nn.Module
+    scored: nn.Module
+    samples: Samples
+    folder: Path
+    contract: Contract
+    graph_input: Callable[[Image, Contract], Floats]
+    settings: Any
+    seed: int
+    on_epoch: Callable[[EpochReport], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """What a training did, and whether its network may become a bundle."""
+
+    report: FitReport
+    check: Check
+
+
+def teach_reconstruction(job: TeachingJob) -> Taught:
+    """Train on good crops, hold the reconstruction of validation normals against PCA."""
+    samples = job.samples
+    good = samples.val[samples.val_good]
+    report = fit(job.network, samples.train, good, job.settings, job.seed, job.on_epoch)
+    outputs = run_torch(job.scored, good)
+    check = check_collapse(train=samples.train, val=good, val_map=outputs.map, val_score=outputs.score)
+    return Taught(report=report, check=check)
