@@ -42,7 +42,7 @@ def latency(
 def boards(
     bundle: Annotated[Path, typer.Option(help="A bundle trained on these boards' train split.")],
     data: Annotated[Path, typer.Option(help="The folder tht-header-joints.")],
-    reference: Annotated[str, typer.Option(help="The picture the recipe is made from.")] = "images/C_0456.jpg",
+    reference: Annotated[str, typer.Option(help="The picture the recipe is made from.")] = "images/A_0192.jpg",
     split: str = "dev-test",
     out: Out = Path("out/boards"),
     json_file: Json = RESULTS / "boards.json",

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from edge.board import Floats
 from export.faults import WorkshopFault
 
+SETTLING_BATCHES = 8  # 512 crops at the paper's batch: BatchNorm's means are then known to a few per cent
 MIN_BATCH = 2  # BatchNorm has no statistics on one crop
 
 
@@ -98,6 +99,7 @@ def fit(
     best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, settings.epochs + 1):
         train_loss = _epoch(network, crops, optimiser, settings)
+        _settle_statistics(network, crops, settings.batch)
         val_loss = _validation_loss(network, val_crops, settings.batch)
         if not math.isfinite(train_loss):
             raise TrainingFault(
@@ -137,6 +139,26 @@ def _epoch(network: nn.Module, crops: Tensor, optimiser: torch.optim.Optimizer, 
         optimiser.step()
         total += float(loss.detach()) * len(indices)
     return total / sum(len(b) for b in batches)
+
+
+@torch.no_grad()
+def _settle_statistics(network: nn.Module, crops: Tensor, batch: int) -> None:
+    """Take BatchNorm's statistics afresh from the weights as they are now, in evaluation mode otherwise.
+
+    The running ones lag behind weights that move at a rate of 1e-2, and a VAE's are those of sampled latents where the
+    score uses mu: validation losses then jump tenfold between epochs and decay the rate for nothing.
+    """
+    network.eval()
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches that follow
+        norm.train()
+    for x in crops[torch.randperm(len(crops))[: SETTLING_BATCHES * batch]].split(batch):
+        network.loss(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _flipped(x: Tensor) -> Tensor:
