@@ -70,7 +70,7 @@ class Agent:
         self._clock = clock
         self._notifier = notifier
         self._journal_path = station.journal
-        self._state_path = station.agent_dir / "agent.json"
+        self._state_path = station.agent_state
         self._quarantine_path = station.agent_dir / "quarantine.jsonl"
         self._root = f"bg/v1/{station.settings.site}/{station.settings.station}"
         self._client_id = f"bg-{station.settings.site}-{station.settings.station}"

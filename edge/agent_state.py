@@ -35,6 +35,9 @@ def save_state(path: Path, state: AgentState) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
     with aside.open("w", encoding="utf-8") as file:
+        os.fchmod(
+            file.fileno(), 0o644
+        )  # the gate process reads it to know what it may forget; the folder keeps others out
         file.write(state.model_dump_json())
         file.flush()
         os.fsync(file.fileno())

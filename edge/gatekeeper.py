@@ -49,7 +49,7 @@ class Gatekeeper:
         self._notifier = notifier
         self._session = HostSession()
         self._matcher = Matcher(station.settings.gate.verdict_ttl_ms * 1_000_000)
-        self._journal = JournalThread(station.journal, clock)
+        self._journal = JournalThread(station.journal, clock, station.agent_state)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._journal.wake_fd, selectors.EVENT_READ, self._on_journal)
         self._listener = _listen(station)

@@ -15,6 +15,7 @@ from edge.bundle import BundleFault
 from edge.capture import Capture
 from edge.capture.folder import FolderCapture
 from edge.capture.readers.picture import PictureSize
+from edge.capture.replay import ReplayCapture
 from edge.clock import Clock
 from edge.gate import Judged, undecided
 from edge.handover import Handover
@@ -96,14 +97,17 @@ class Inspector:
         self._not_ready = ""
         return inspection
 
-    def _open_capture(self) -> FolderCapture:
+    def _open_capture(self) -> Capture:
         size = None
         if self._inspection is not None:
             picture = self._inspection.recipe.settings.picture
             size = PictureSize(width_px=picture.width_px, height_px=picture.height_px)
-        return FolderCapture(
-            self._station.inbox, self._station.pictures, self._station.settings.capture, size, self._clock
-        )
+        settings = self._station.settings.capture
+        folder = FolderCapture(self._station.inbox, self._station.pictures, settings, size, self._clock)
+        if settings.replay_from is None:
+            return folder
+        recorded = self._station.path(settings.replay_from)
+        return ReplayCapture(recorded, self._station.inbox, settings.replay_takt_ms, folder, self._clock)
 
 
 def board_line(verdict: Verdict, seq: int) -> str:

@@ -105,6 +105,7 @@ class JournalWriter:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA foreign_keys=ON")
             _create_or_check(self._db, path)
+            self.epoch = _meta(self._db, "epoch")
         except (OSError, sqlite3.Error) as err:
             raise JournalFault(f"{path}: {err}") from err
 

@@ -6,6 +6,7 @@ there. A fault closes the journal; the next job opens it again, so a disk that h
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import queue
@@ -15,11 +16,13 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.agent_state import load_state
 from edge.board import Verdict
 from edge.clock import Clock
-from edge.journal import JournalFault, JournalWriter, SignalNote
+from edge.journal import KEEP_DAYS, JournalFault, JournalWriter, SignalNote
 
 MAX_JOBS = 64
+RETENTION_EVERY_NS = 3_600_000_000_000
 MAX_NOTES = 1_000  # signals and events kept in memory while the disk refuses them
 
 log = logging.getLogger("boardgate.journal")
@@ -64,8 +67,10 @@ class EventNote:
 class JournalThread:
     """Owns the one JournalWriter."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, agent_state: Path | None = None) -> None:
         self._path = path
+        self._agent_state = agent_state
+        self._next_retention_ns = 0
         self._clock = clock
         self._jobs: queue.Queue[StoreJob | None] = queue.Queue(MAX_JOBS)
         self._notes: deque[SignalNote | EventNote] = deque(maxlen=MAX_NOTES)
@@ -110,6 +115,7 @@ class JournalThread:
                 job = self._jobs.get(timeout=0.02 if self._notes else 0.2)
             except queue.Empty:
                 self._write_notes()
+                self._forget_when_due()
                 continue
             if job is None:
                 self._write_notes()
@@ -143,6 +149,26 @@ class JournalThread:
                 time.sleep(0.2)
                 return
             self._notes.popleft()
+
+    def _forget_when_due(self) -> None:
+        """Once an hour, while there is nothing else to do: rows that the consumer has and that are KEEP_DAYS old go.
+
+        The agent's word is only believed for rows that old, so a lie of its loses nothing recent.
+        """
+        if self._agent_state is None or self._clock.now_ns() < self._next_retention_ns:
+            return
+        self._next_retention_ns = self._clock.now_ns() + RETENTION_EVERY_NS
+        state = load_state(self._agent_state)
+        try:
+            writer = self._open()
+            if state.epoch == writer.epoch:
+                before = datetime.datetime.fromisoformat(self._clock.utc().replace("Z", "+00:00"))
+                limit = (before - datetime.timedelta(days=KEEP_DAYS)).isoformat()
+                gone = writer.forget(state.acked, limit)
+                log.info("%d acknowledged verdicts older than %d days forgotten", gone, KEEP_DAYS)
+        except JournalFault as fault:
+            log.warning("nothing forgotten: %s", fault)
+            self._close_writer()
 
     def _open(self) -> JournalWriter:
         if self._writer is None:

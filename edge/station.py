@@ -21,6 +21,8 @@ class CaptureSettings(Settings):
     inbox: PathText
     poll_ms: Annotated[int, Field(ge=1, le=1_000)] = 10
     half_file_timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 2_000  # no growth for so long: broken
+    replay_from: PathText | None = None  # recorded pictures to feed into the inbox, one a takt, instead of a machine
+    replay_takt_ms: Annotated[int, Field(ge=10, le=600_000)] = 1_000
     board_id_pattern: Annotated[str, Field(max_length=200)] = r"(?P<board>[A-Za-z0-9_.:-]{1,32})"
     # judged pictures kept for replay
     keep_pictures: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
@@ -116,8 +118,13 @@ class Station:
 
     @property
     def agent_dir(self) -> Path:
-        """The agent's own folder: what was acknowledged."""
+        """The agent's own folder."""
         return self.state_dir / "agent"
+
+    @property
+    def agent_state(self) -> Path:
+        """What the consumer has acknowledged. Written by the agent, read by the gate process."""
+        return self.agent_dir / "agent.json"
 
 
 def read_station(path: Path) -> Station:

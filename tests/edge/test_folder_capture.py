@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from edge.board import Board, Reason
+from edge.capture import Capture
 from edge.capture.folder import FolderCapture
 from edge.capture.readers.picture import PictureSize
+from edge.capture.replay import ReplayCapture
 from edge.clock import SystemClock
 from edge.station import CaptureSettings
+from tests.edge.helpers import FakeClock
 
 pytestmark = pytest.mark.unit
 
@@ -35,7 +38,7 @@ def capture(inbox: Path, size: PictureSize | None = SIZE, **changes: object) -> 
     return FolderCapture(inbox, inbox.parent / "home", settings(inbox, **changes), size, SystemClock())
 
 
-def take(source: FolderCapture) -> Board:
+def take(source: Capture) -> Board:
     board = source.next_board(WAIT_MS)
     assert board is not None
     return board
@@ -161,3 +164,25 @@ def test_kept_pictures_are_bounded(inbox: Path) -> None:
         source.settled(take(source))
     kept = list((inbox.parent / "home" / "judged").iterdir())
     assert len(kept) <= 10 + 5
+
+
+def test_a_recording_is_fed_one_a_takt_and_is_the_same_triggers_again(inbox: Path, tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded"
+    recorded.mkdir()
+    for name in ("B1", "B2", "B3"):
+        (recorded / f"{name}.png").write_bytes(PNG)
+    (recorded / ".hidden.png").write_bytes(PNG)
+    uids: list[list[str]] = []
+    for _ in range(2):
+        clock = FakeClock()
+        source = ReplayCapture(recorded, inbox, 1_000, capture(inbox), clock)
+        taken = []
+        for _ in range(3):
+            board = take(source)
+            source.settled(board)
+            assert source.next_board(5) is None, "the next one waits for its takt"
+            clock.advance_ms(1_000)
+            taken.append((board.board_id, board.uid))
+        assert [name for name, _ in taken] == ["B1", "B2", "B3"]
+        uids.append([uid for _, uid in taken])
+    assert uids[0] == uids[1]

@@ -7,10 +7,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from edge.agent_state import AgentState, save_state
 from edge.board import Outcome
 from edge.clock import SystemClock
 from edge.journal import JournalFault, JournalReader, JournalWriter, SignalNote, event_hash
@@ -174,3 +176,17 @@ def test_wake_fd_tells_of_results(tmp_path: Path) -> None:
     os.set_blocking(thread.wake_fd, True)
     assert os.read(thread.wake_fd, 10) == b"x"
     thread.close(5.0)
+
+
+@pytest.mark.parametrize(("epoch_matches", "left"), [(True, ["new"]), (False, ["old", "new"])])
+def test_retention_goes_by_the_consumers_word_and_by_age(tmp_path: Path, epoch_matches: bool, left: list[str]) -> None:
+    writer = JournalWriter(tmp_path / "j.sqlite")
+    writer.store(verdict("old"), "2020-01-01T00:00:00.000Z")
+    writer.store(verdict("new"), SystemClock().utc())
+    epoch = writer.epoch if epoch_matches else "another journal's"
+    writer.close()
+    save_state(tmp_path / "agent.json", AgentState(epoch=epoch, acked=2))
+    thread = JournalThread(tmp_path / "j.sqlite", SystemClock(), tmp_path / "agent.json")
+    time.sleep(0.5)
+    thread.close(5.0)
+    assert [r.verdict.board_id for r in JournalReader(tmp_path / "j.sqlite").all_verdicts()] == left
