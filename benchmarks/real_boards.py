@@ -20,6 +20,7 @@ from rich.table import Table
 
 from edge.annotate import annotate
 from edge.board import Outcome, Verdict
+from edge.bundle import bundle_identity
 from edge.journal import JournalReader
 from edge.recipe_new import new_recipe
 from export.simulator.line import LineTwin
@@ -60,7 +61,9 @@ def run(data: Path, bundle: Path, reference: str, split: str, out: Path, json_pa
     _print(tallies, split)
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps([_as_json(t) for t in tallies], indent=1) + "\n")
+        command = f"boardgate bench boards --bundle BUNDLE --data {data.name} --reference {reference} --split {split}"
+        figures = {"command": command, "bundle": bundle_identity(bundle), "recipes": [_as_json(t) for t in tallies]}
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
     return tallies
 
 
@@ -96,7 +99,7 @@ def _gate(recipe: Path, data: Path, pictures: list[str], folder: Path) -> dict[s
 
 
 def _truth_of(labels: dict[str, str], headers: list[str]) -> tuple[str, dict[str, str]]:
-    """The board's truth for these headers, and its joints. A header whose pins are partly hidden is `partly in view`."""
+    """The board's truth for these headers (good, defective, not in view), and the labels of its joints."""
     joints = {site: label for site, label in labels.items() if site.split("-")[0] in headers}
     bad = any(label in ("bridge", "missing") for label in joints.values())
     return ("defective" if bad else "good" if joints else "not in view"), joints

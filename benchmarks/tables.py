@@ -36,7 +36,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _registration(data: dict[str, Any]) -> str:
-    head = ["set, split", "pictures", "registered", "centre error, median", "p95", "places in view judged right", "CPU ms p50"]
+    head = ["set, split", "pictures", "registered", "centre error, median", "p95", "in view judged right", "CPU ms"]
     rows = []
     for name in ("tht-header-joints", "ir-sensor-board"):
         for split in ("dev-test", "all"):
@@ -62,9 +62,8 @@ def _latency(data: dict[str, Any]) -> str:
         [stage, *(" / ".join(f"{v:.1f}" for v in s["ms_p50_p99_max"][stage]) for s in stations.values())]
         for stage in next(iter(stations.values()))["ms_p50_p99_max"]
     ]
-    rows.append(
-        ["board clamped → relay", *(" / ".join(f"{v:.0f}" for v in s["board_to_relay_ms_p50_p99_max"]) for s in stations.values())]
-    )
+    relay = [" / ".join(f"{v:.0f}" for v in s["board_to_relay_ms_p50_p99_max"]) for s in stations.values()]
+    rows.append(["board clamped → relay", *relay])
     rows.append(["first board, to verdict", *(f"{s['first_board_ms']:.0f}" for s in stations.values())])
     rows.append(["deadline misses", *(str(s["deadline_misses"]) for s in stations.values())])
     title = f"{data['boards']} boards of 50 joints, takt {data['takt_ms']} ms, on the line twin; ms p50 / p99 / max."

@@ -16,16 +16,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from edge.annotate import annotate
-from edge.recipe_new import new_recipe
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from edge.annotate import annotate
 from edge.board import Image, Outcome, Verdict
 from edge.capture.readers.picture import PictureSize, decode_picture
 from edge.inspect_once import COLOURS
 from edge.journal import JournalReader
+from edge.recipe_new import new_recipe
 from export.simulator.board import RenderedBoard, reference_board
 from export.simulator.datasets import PART_NUMBER, draw_boards
 from export.simulator.layout import header_board

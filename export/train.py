@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from edge.board import Floats
 from export.faults import WorkshopFault
 
-SETTLING_BATCHES = 8  # 512 crops at the paper's batch: BatchNorm's means are then known to a few per cent
+SETTLING_BATCHES = 4  # 256 crops at the paper's batch: BatchNorm's means are then known to a few per cent
 MIN_BATCH = 2  # BatchNorm has no statistics on one crop
 
 
