@@ -50,6 +50,19 @@ def test_best_weights_are_kept_and_every_epoch_reported() -> None:
     assert not net.training
 
 
+def test_statistics_are_those_of_the_final_weights_with_mu_for_the_latent() -> None:
+    torch.manual_seed(0)
+    net = Autoencoder(TINY, variational=True, beta=1.0)
+    train = good_inputs(32)
+    fit(net, train, good_inputs(8, seed=1), dataclasses.replace(SETTINGS, epochs=1), 0)
+    norm = net.decoder[0][1]
+    with torch.no_grad():
+        latent = net(torch.from_numpy(train)).mu
+        expected = net.decoder[0][0](latent).mean(dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected, rtol=0.05, atol=0.02)
+    assert norm.momentum == 0.1
+
+
 def test_stops_early_when_the_rate_has_decayed() -> None:
     settings = dataclasses.replace(SETTINGS, epochs=50, learning_rate=3e-5, decay_patience=0, weight_decay=0.0)
     flat = np.zeros((8, 3, 64, 64), np.float32)

@@ -63,8 +63,7 @@ def _variants(widths: tuple[int, ...]) -> dict[str, Variant]:
     }
 
 
-# Table I. The decay's patience is not given there. 10 epochs, the optimiser library's default: with 5, one lucky early
-# epoch decayed the rate before the network had learned (validation loss jumps by half between first epochs).
+# Table I. The decay's patience is not given there; 10 epochs is the optimiser library's default.
 PAPER_TRAINING = TrainingSettings(
     epochs=100, batch=64, learning_rate=1e-2, decay=0.1, decay_patience=10, weight_decay=1e-4, flip=True
 )
