@@ -68,3 +68,39 @@ def registration(
     from benchmarks.registration import run  # noqa: PLC0415
 
     run(data, json_file)
+
+
+@bench.command()
+def cost(json_file: Json = RESULTS / "score_cost.json") -> None:
+    """Milliseconds a joint: rules, naive export, paper, fast, best, in one run.
+
+    Example: boardgate bench cost
+    """
+    from benchmarks.score_cost import run  # noqa: PLC0415
+
+    run(json_file=json_file)
+
+
+@bench.command()
+def joints(
+    reports: Annotated[list[Path], typer.Argument(help="What `boardgate evaluate --json` wrote.")],
+    json_file: Annotated[Path, typer.Option("--json", help="Write the figures here.")] = RESULTS / "solder_joint.json",
+) -> None:
+    """The joints table from evaluation reports: seeds of one kind become one row.
+
+    Example: boardgate bench joints out/reports/*.json
+    """
+    from benchmarks.solder_joint_table import run  # noqa: PLC0415
+
+    print(run(reports, json_file))
+
+
+@bench.command()
+def tables(page: Annotated[Path, typer.Argument(help="The page with the table markers.")] = Path("README.md")) -> None:
+    """Put the measured figures into a page.
+
+    Example: boardgate bench tables README.md
+    """
+    from benchmarks.tables import write_tables  # noqa: PLC0415
+
+    write_tables(page)

@@ -1,4 +1,4 @@
-"""What a joint costs to score: the plain export, the paper's network as exported here, and the fast one, in one run.
+"""What a joint costs to score: rules, the plain export, the paper's network as exported here, fast and best; one run.
 
 Weights are random (cost does not depend on them), so no data is needed. Rounds of the graphs alternate, so that a busy
 machine slows all of them alike and the ratios hold; first runs are told apart.
@@ -6,11 +6,13 @@ machine slows all of them alike and the ratios hold; first runs are told apart.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,20 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.board import Floats
+from edge.board import Floats, Image
+from edge.crop import crop_squares
+from edge.scorers.rules import Gauge, exceedance
 from export.families.solder_joint.contract import contract
 from export.families.solder_joint.net import BicubicDouble
 from export.families.solder_joint.presets import PRESETS
+from export.families.solder_joint.recipe import scored
 from export.families.solder_joint.scores import ReconstructionScore
 from export.onnx import naive_onnx_from_torch, onnx_from_torch, onnx_session
+from export.rules import fit_rules
+from export.simulator.datasets import draw_boards
 
 BATCHES = (1, 64)
+Way = Callable[[int], object]  # scores a batch of that many joints
 VARIANT = "beta_vae"
 
 
@@ -58,7 +66,8 @@ class _Resize(nn.Module):
 def run(*, threads: int = 2, rounds: int = 20, json_file: Path | None = None) -> list[Cost]:
     """Measure, print a table and write `json_file` where one is given."""
     models = graphs()
-    costs = [c for batch in BATCHES for c in _costs(models, batch, threads, rounds)]
+    ways = {"rules": _rules(), **{name: _graph(model, threads) for name, model in models.items()}}
+    costs = [c for batch in BATCHES for c in _costs(ways, batch, rounds)]
     share = resize_share(models["naive export"], threads)
     Console().print(_table(costs, threads, share))
     if json_file is not None:
@@ -67,12 +76,13 @@ def run(*, threads: int = 2, rounds: int = 20, json_file: Path | None = None) ->
 
 
 def graphs() -> dict[str, bytes]:
-    """The three graphs by name, same score and contract."""
+    """The graphs by name, with random weights."""
     torch.manual_seed(0)
     shape = contract(channels="grey", normalisation="standardised", places=True)
     paper = ReconstructionScore(PRESETS["paper"].variants[VARIANT].build()).eval()
     fast = ReconstructionScore(PRESETS["fast"].variants[VARIANT].build()).eval()
-    models = {"paper": onnx_from_torch(paper, shape), "fast": onnx_from_torch(fast, shape)}
+    best = scored(PRESETS["best"].variants["classifier"].build(), "surprise").eval()
+    models = {name: onnx_from_torch(net, shape) for name, net in {"paper": paper, "fast": fast, "best": best}.items()}
     decoder = paper.net.decoder
     for k, layer in enumerate(decoder):
         if isinstance(layer, BicubicDouble):
@@ -100,14 +110,45 @@ def resize_share(model: bytes, threads: int) -> float:
     return sum(e["dur"] for e in nodes if e["args"].get("op_name") == "Resize") / total
 
 
-def _costs(models: dict[str, bytes], batch: int, threads: int, rounds: int) -> list[Cost]:
-    sessions = {name: onnx_session(model, threads) for name, model in models.items()}
-    crops = _crops(batch)
-    times: dict[str, list[float]] = {name: [] for name in sessions}
+def _graph(model: bytes, threads: int) -> Way:
+    session = onnx_session(model, threads)
+    name = session.get_inputs()[0].name
+
+    def score(batch: int) -> object:
+        return session.run(["score"], {name: _crops(batch)})
+
+    return score
+
+
+def _rules() -> Way:
+    """The classical inspector on rendered joints, features and all; one thread, as at the station."""
+    joints = _joints()
+    rules = fit_rules(joints, region_scale=1.5)
+    gauge = Gauge(rules.pitch_frac, joints.shape[1], rules.template_pixels())
+
+    def score(batch: int) -> object:
+        return exceedance(gauge.measure(joints[:batch]), rules.limits)
+
+    return score
+
+
+@functools.cache
+def _joints() -> Image:
+    """The crops of two good rendered boards, at least as many as the largest batch."""
+    boards = [board for _, board in draw_boards(1, 2, defective_boards_frac=0.0)]
+    crops = []
+    for board in boards:
+        centres = np.array([(p.x_px, p.y_px) for p in board.places])
+        crops.append(crop_squares(board.image, centres, np.array([1.5 * p.pitch_px for p in board.places]), 64))
+    return np.concatenate(crops)
+
+
+def _costs(ways: dict[str, Way], batch: int, rounds: int) -> list[Cost]:
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
-        for name, session in sessions.items():
+        for name, score in ways.items():
             started = time.perf_counter_ns()
-            session.run(["score"], {session.get_inputs()[0].name: crops})
+            score(batch)
             times[name].append((time.perf_counter_ns() - started) / 1e6 / batch)
     naive = statistics.median(times["naive export"][1:])
     return [_cost(name, batch, values, naive) for name, values in times.items()]
@@ -127,6 +168,7 @@ def _cost(name: str, batch: int, values: list[float], naive_p50: float) -> Cost:
     )
 
 
+@functools.cache
 def _crops(batch: int) -> Floats:
     return np.random.default_rng(0).uniform(-1, 1, (batch, 3, 64, 64)).astype(np.float32)
 
@@ -145,6 +187,7 @@ def _table(costs: list[Cost], threads: int, share: float) -> Table:
 
 def _record(costs: list[Cost], threads: int, rounds: int, share: float) -> dict[str, object]:
     return {
+        "command": "boardgate bench cost",
         "threads": threads,
         "rounds": rounds,
         "machine": platform.machine(),

@@ -1,6 +1,6 @@
 """The results table of `solder_joint`, from the reports that `boardgate evaluate --json` wrote.
 
-    python -m benchmarks.solder_joint_table REPORT.json... [--out benchmarks/results/solder_joint.json]
+    boardgate bench joints REPORT.json... [--json benchmarks/results/solder_joint.json]
 
 Seeds of one bundle kind are one row: mean and standard deviation. Yardsticks (PCA, cues that know nothing about solder)
 of the same rows of data stand below. Prints markdown, which is what the family's README shows, and writes the same
@@ -9,7 +9,6 @@ figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections import defaultdict
@@ -18,6 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+COMMAND = (
+    "boardgate train solder_joint … && boardgate evaluate … --json REPORT.json; boardgate bench joints REPORT.json…"
+)
 RESULT = Path(__file__).parent / "results" / "solder_joint.json"
 SHOWN_CUES = (
     "PCA-8",
@@ -121,17 +123,13 @@ def markdown(rows: Sequence[ResultRow], yardsticks: dict[str, dict[str, dict[str
     return "\n\n".join(parts) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("reports", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    chosen = parser.parse_args(arguments)
-    reports = read_reports(chosen.reports)
+def run(files: Sequence[Path], out: Path) -> str:
+    """Write the figures of these reports to `out`; returns the table as markdown. Raises ReportFault."""
+    reports = read_reports(files)
     rows, yardsticks = rows_of(reports), yardsticks_of(reports)
-    content = {"rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
-    chosen.out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    print(markdown(rows, yardsticks))
+    content = {"command": COMMAND, "rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
+    out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return markdown(rows, yardsticks)
 
 
 def _row(key: tuple[str, ...], reports: list[Report]) -> ResultRow:
@@ -176,7 +174,3 @@ def _cells(row: ResultRow, labels: list[str]) -> list[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

@@ -85,7 +85,76 @@ def _boards(data: dict[str, Any]) -> str:
     return f"{_table(['board', *outcomes], rows)}\n\n{_table(['joint', 'called good', 'called defect'], joint_rows)}"
 
 
+def _score_cost(data: dict[str, Any]) -> str:
+    names = list(dict.fromkeys(c["graph"] for c in data["costs"]))
+    of = {(c["graph"], c["batch"]): c for c in data["costs"]}
+    batches = sorted({c["batch"] for c in data["costs"]})
+    head = ["", *(f"ms a joint at batch {b}, p50 / p99" for b in batches), *(f"× naive, batch {b}" for b in batches)]
+    rows = [
+        [
+            name,
+            *(f"{of[name, b]['p50_ms']:.2f} / {of[name, b]['p99_ms']:.2f}" for b in batches),
+            *(f"{of[name, b]['times_naive']:.1f}" for b in batches),
+        ]
+        for name in names
+    ]
+    share = data["naive_resize_share_frac"]
+    note = f"{data['threads']} threads (rules: one); the cubic Resize takes {share:.0%} of the naive export's time."
+    return f"{note}\n\n{_table(head, rows)}"
+
+
+def _solder_joint(data: dict[str, Any]) -> str:
+    parts = []
+    for title, lane in LANES.items():
+        rows = [r for r in data["rows"] if (r["data"], r["lane"], r["split"]) == lane]
+        if not rows:
+            continue
+        labels = list(rows[0]["auroc"])
+        head = [
+            "preset, variant / score",
+            "seeds",
+            *(f"AUROC {label}" for label in labels),
+            "F1",
+            "recall",
+            "false calls, ppm",
+        ]
+        body = [
+            [
+                f"{r['preset']}, {r['variant']}",
+                str(len(r["seeds"])),
+                *(_spread(r["auroc"][label], 3) for label in labels),
+                _spread(r["f1"], 3),
+                _spread(r["recall"], 3),
+                _spread(r["false_call_ppm"], 0),
+            ]
+            for r in rows
+        ]
+        cues = data["yardsticks"].get(", ".join(lane), {})
+        for cue in ("PCA-8", "grey deviation", "mean colour", "sharpness", "aspect", "file size"):
+            if cue in cues:
+                values = [f"{cues[cue].get(label, float('nan')):.3f}" for label in labels]
+                body.append([f"*knows nothing of solder:* {cue}", "", *values, "", "", ""])
+        parts.append(f"**{title}**\n\n{_table(head, body)}")
+    return "\n\n".join(parts)
+
+
+def _spread(figure: dict[str, float], digits: int) -> str:
+    mean = f"{figure['mean']:,.{digits}f}"
+    return f"{mean} ± {figure['deviation']:,.{digits}f}" if figure["n"] > 1 else mean
+
+
+LANES = {
+    "tht-header-joints, close-ups, dev-test": ("tht-header-joints", "view=closeup", "dev-test"),
+    "sjd-solder-joints, dev-test (other camera for the defects: the honest input is grey, standardised)": (
+        "sjd-solder-joints",
+        "all",
+        "dev-test",
+    ),
+}
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "solder_joint": _solder_joint,
+    "score_cost": _score_cost,
     "registration": _registration,
     "latency": _latency,
     "boards": _boards,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.tables import tables_in
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,3 +44,9 @@ def test_walls_between_rooms() -> None:
         for file in (ROOT / room).rglob("*.py"):
             for match in re.finditer(r"^\s*(?:from|import) ([\w]+)", file.read_text(), re.MULTILINE):
                 assert match[1] not in forbidden, f"{file}: imports {match[1]}"
+
+
+def test_the_readmes_figures_are_the_measured_ones() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert tables_in(text) == text, "run: boardgate bench tables"
+    assert "<!-- table:" in text

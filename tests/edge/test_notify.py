@@ -236,10 +236,8 @@ def test_an_unwatched_process_sends_no_ping(path: Path, manager: Manager) -> Non
 @given(text=st.text(max_size=400), usec=st.text(max_size=30), pid=st.text(max_size=30))
 def test_no_environment_and_no_text_raises(text: str, usec: str, pid: str) -> None:
     with closing(Notifier({"NOTIFY_SOCKET": "@boardgate-nobody", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid})) as told:
-        told.ready(text)
-        told.watchdog()
-        told.status(text)
-        told.stopping(text)
+        answers = [told.ready(text), told.watchdog(), told.status(text), told.stopping(text)]
+    assert {type(answer) for answer in answers} == {bool}
 
 
 # An environment holds no zero byte and nothing that was not bytes.
@@ -249,4 +247,5 @@ def test_no_environment_and_no_text_raises(text: str, usec: str, pid: str) -> No
 )
 def test_no_address_raises(kind: str, rest: str) -> None:
     with closing(Notifier({"NOTIFY_SOCKET": kind + rest})) as told:
-        told.ready()
+        answer = told.ready()
+    assert isinstance(answer, bool)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.solder_joint_table import ReportFault, main, markdown, read_reports, rows_of, yardsticks_of
+from benchmarks.solder_joint_table import ReportFault, markdown, read_reports, rows_of, run, yardsticks_of
 
 pytestmark = pytest.mark.unit
 
@@ -41,10 +41,9 @@ def test_seeds_are_one_row_with_mean_and_deviation(tmp_path: Path) -> None:
     assert row.auroc["bridge"].deviation == pytest.approx(0.1)
 
 
-def test_command_prints_the_table_and_writes_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_and_the_written_figures_are_the_same(tmp_path: Path) -> None:
     files = [_report(tmp_path, seed=0, auroc=0.8), _report(tmp_path, seed=0, auroc=0.9, variant="vae/elbo")]
-    main([*(str(f) for f in files), "--out", str(tmp_path / "result.json")])
-    printed = capsys.readouterr().out
+    printed = run(files, tmp_path / "result.json")
     assert "| fast | cae/recon | grey standardised | 1 | 0.800 | 0.500 | 0.250 | 10,000 |" in printed
     assert "| *yardstick* | PCA-8 |  |  | 0.750 |  |  |  |" in printed
     written = json.loads((tmp_path / "result.json").read_text())
