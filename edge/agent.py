@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from edge import __version__, mqtt_payloads
 from edge.agent_state import AgentState, load_state, save_state
 from edge.clock import Clock
-from edge.journal import JournalFault, JournalReader
+from edge.journal import GATE_LINK_EVENTS, JournalFault, JournalReader
 from edge.notify import Notifier
 from edge.outbox import Outbox, SeqRange
 from edge.station import MqttSettings, Station
@@ -281,6 +281,7 @@ class Agent:
             twin = mqtt_payloads.twin(
                 epoch=journal.epoch,
                 last=last[0] if last else None,
+                gate=journal.last_event(*GATE_LINK_EVENTS),
                 counts=journal.counts(),
                 version=__version__,
                 acked=self._outbox.acked,

@@ -16,7 +16,7 @@ import threading
 from edge.board import Outcome
 from edge.clock import Clock
 from edge.handover import LineBuffer, LineFault, line
-from edge.journal import SignalNote
+from edge.journal import LINK_DOWN, LINK_UP, PORT_LOST, SignalNote
 from edge.journal_thread import EventNote, JournalThread, NotStored, Stored, StoreJob
 from edge.matching import Matcher, Signal
 from edge.notify import Notifier
@@ -191,10 +191,10 @@ class Gatekeeper:
             case host_events.CommandFailed():
                 self._event("command_failed", f"{event.what.value}: {event.why}")
             case host_events.LinkUp():
-                self._link_changed("gate_link_up", f"session {event.session}, gate firmware {event.firmware}")
+                self._link_changed(LINK_UP, f"session {event.session}, gate firmware {event.firmware}")
             case host_events.LinkDown():
                 self._matcher.board_over()
-                self._link_changed("gate_link_down", f"{event.reason.value}: {event.detail}")
+                self._link_changed(LINK_DOWN, f"{event.reason.value}: {event.detail}")
             case host_events.GateFault():
                 self._event("gate_fault", f"{event.code.name.lower()} detail {event.detail:#x}")
             case _:
@@ -244,7 +244,7 @@ class Gatekeeper:
                 self._selector.register(fd, selectors.EVENT_READ, lambda _: None)
             self._port_fd = fd
         if self._port.last_error:
-            self._link_changed("gate_port_lost", self._port.last_error)
+            self._link_changed(PORT_LOST, self._port.last_error)
 
     # ---- odds and ends ----------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from edge.verdict_json import verdict_from_json, verdict_to_json
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
+LINK_UP, LINK_DOWN, PORT_LOST = GATE_LINK_EVENTS = ("gate_link_up", "gate_link_down", "gate_port_lost")
 KEEP_DAYS = 30  # an acknowledged verdict is kept this long for traceability
 
 _SCHEMA = """
@@ -213,6 +214,13 @@ class JournalReader:
             "SELECT id, utc, kind, detail, hash FROM event WHERE id > ? ORDER BY id LIMIT ?", (event_id, limit)
         )
         return [EventRow(id=i, utc=u, kind=k, detail=d, hash=h) for i, u, k, d, h in rows]
+
+    def last_event(self, *kinds: str) -> EventRow | None:
+        """The newest event of one of these kinds."""
+        marks = ",".join("?" * len(kinds))
+        sql = f"SELECT id, utc, kind, detail, hash FROM event WHERE kind IN ({marks}) ORDER BY id DESC LIMIT 1"
+        rows = self._query(sql, kinds)
+        return EventRow(**dict(zip(("id", "utc", "kind", "detail", "hash"), rows[0], strict=True))) if rows else None
 
     def signals(self) -> list[SignalNote]:
         """Every signal, in order."""

@@ -45,7 +45,9 @@ def state(*, online: bool, boot_id: str, session: int) -> bytes:
     return _bytes({"v": VERSION, "state": "online" if online else "offline", "boot": boot_id, "session": session})
 
 
-def twin(*, epoch: str, last: JournalRow | None, counts: dict[str, int], version: str, acked: int) -> bytes:
+def twin(
+    *, epoch: str, last: JournalRow | None, gate: EventRow | None, counts: dict[str, int], version: str, acked: int
+) -> bytes:
     """`up/twin`: what the station reports about itself."""
     verdict = last.verdict if last is not None else None
     return _bytes(
@@ -55,6 +57,7 @@ def twin(*, epoch: str, last: JournalRow | None, counts: dict[str, int], version
             "version": version,
             "recipe": {"id": verdict.recipe_id, "sha256": verdict.recipe_sha256} if verdict else None,
             "bundle_set": verdict.bundle_sha256 if verdict else None,
+            "gate": {"link": gate.kind, "detail": gate.detail, "t": gate.utc} if gate else None,
             "boards": counts,
             "acked": acked,
         }

@@ -171,6 +171,21 @@ def test_a_forged_acknowledgement_changes_nothing(site: Site, payload: bytes) ->
         assert site.wait_acked(5)
 
 
+def test_twin_reports_bundle_recipe_and_gate(site: Site) -> None:
+    site.decide(3)
+    site.journal.event("gate_link_up", "session 7", "2026-01-01T")
+    site.journal.event("alarm", "other", "2026-01-01T")
+    with site.consumer() as consumer, site.agent():
+        end = time.monotonic() + 10
+        while consumer.twin is None and time.monotonic() < end:
+            time.sleep(0.02)
+    assert consumer.twin is not None
+    assert consumer.twin["bundle_set"] == "b" * 64
+    assert consumer.twin["recipe"]["id"] == "r"
+    assert consumer.twin["gate"] == {"link": "gate_link_up", "detail": "session 7", "t": "2026-01-01T"}
+    assert consumer.twin["boards"] == {"pass": 2, "fail": 1}
+
+
 def test_events_go_up_once_and_in_order(site: Site) -> None:
     for i in range(5):
         site.journal.event("alarm", str(i), "2026-01-01T")
