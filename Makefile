@@ -8,8 +8,8 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --c
 demo: $(VENV)/.demo
 	$(VENV)/bin/boardgate demo
 
-test: $(VENV)/.dev lint types
-	$(VENV)/bin/python -m pytest
+test: $(VENV)/.dev lint types unit
+	$(VENV)/bin/python -m pytest -m "not unit"
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

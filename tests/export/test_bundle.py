@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="needs_torch")
 
 from export.families.solder_joint.contract import contract
 
-pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
+pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 
 def _parts(model: bytes = b"graph") -> BundleParts:

@@ -24,7 +24,7 @@ from export.onnx import (  # noqa: E402
 )
 from tests.export.helpers import good_inputs  # noqa: E402
 
-pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
+pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 CONTRACT = contract(channels="grey", normalisation="standardised", places=True)
 

@@ -18,7 +18,7 @@ from export.simulator.imaging import DIFFICULTIES, EASY, HAND_HELD, LINE, Imagin
 from export.simulator.joints import JointState
 from export.simulator.layout import BoardLayout, header_board, neighbours
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.sweep
 
 
 @pytest.fixture(scope="module")

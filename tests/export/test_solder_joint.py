@@ -20,7 +20,7 @@ from export.families.solder_joint.net import (  # noqa: E402
 from export.families.solder_joint.presets import PAPER_WIDTHS, PRESETS  # noqa: E402
 from export.families.solder_joint.scores import SCORES, ElboScore, ReconstructionScore  # noqa: E402
 
-pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
+pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 TINY = (4, 4, 4, 4, 4)
 

@@ -16,7 +16,7 @@ from export.pca import fit_pca  # noqa: E402
 from export.train import TrainingFault, fit  # noqa: E402
 from tests.export.helpers import good_inputs  # noqa: E402
 
-pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
+pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 TINY = (4, 8, 8, 8, 8)
 SETTINGS = dataclasses.replace(PAPER_TRAINING, epochs=3, batch=16)
