@@ -12,6 +12,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -58,10 +59,11 @@ def run(out: Path, bundles: dict[str, Path], n_boards: int, takt_ms: int, json_p
             consumer.wait_for(len(boards), 15.0)
         times = [_times(name, line, consumer) for name, (line, consumer) in lines.items()]
     _print(times, n_boards, takt_ms)
-    _plot(out / "latency.png", times)
+    figures = _as_json(times, n_boards, takt_ms)
+    plot(out / "latency.png", figures)
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(_as_json(times, n_boards, takt_ms), indent=1) + "\n")
+        json_path.write_text(json.dumps(figures, indent=1) + "\n")
     return times
 
 
@@ -132,24 +134,27 @@ def _print(times: list[StationTimes], n_boards: int, takt_ms: int) -> None:
     console.print(table)
 
 
-def _plot(path: Path, times: list[StationTimes]) -> None:
+def plot(path: Path, figures: dict[str, Any]) -> None:
+    """Draw the medians by stage, a bar a station, from what the benchmark wrote."""
     import matplotlib as mpl  # noqa: PLC0415 - a workshop library
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    figure, axes = plt.subplots(figsize=(9, 0.9 + 0.9 * len(times)), layout="constrained")
+    stations = {name: s["ms_p50_p99_max"] for name, s in figures["stations"].items()}
+    figure, axes = plt.subplots(figsize=(9, 0.9 + 0.9 * len(stations)), layout="constrained")
     colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.95, len(STAGES)))
-    for row, t in enumerate(times):
+    for row, ms in enumerate(stations.values()):
         left = 0.0
         for stage, colour in zip(STAGES, colours, strict=True):
-            width = _quantiles(t.ms[stage])[0]
+            width = ms[stage][0]
             axes.barh(row, width, left=left, color=colour, label=stage if row == 0 else None)
             left += width
-        total = sum(_quantiles(t.ms[s])[1] for s in STAGES)
+        total = sum(ms[s][1] for s in STAGES)
         axes.plot([total], [row], "k|", markersize=18)
         axes.text(total, row, " sum of p99", va="center", fontsize=8)
-    axes.set_yticks(range(len(times)), [t.name for t in times])
+    axes.set_yticks(range(len(stations)), list(stations))
+    axes.margins(x=0.12)
     axes.set_xlabel("ms, p50 of each stage")
     axes.legend(ncols=len(STAGES), fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     figure.savefig(path, dpi=130)
@@ -157,7 +162,7 @@ def _plot(path: Path, times: list[StationTimes]) -> None:
     console.print(f"plot: {path}")
 
 
-def _as_json(times: list[StationTimes], n_boards: int, takt_ms: int) -> dict[str, object]:
+def _as_json(times: list[StationTimes], n_boards: int, takt_ms: int) -> dict[str, Any]:
     return {
         "command": f"boardgate bench latency --boards {n_boards} --takt-ms {takt_ms}",
         "boards": n_boards,
