@@ -112,6 +112,7 @@ def _solder_joint(data: dict[str, Any]) -> str:
         labels = list(rows[0]["auroc"])
         head = [
             "preset, variant / score",
+            "input",
             "seeds",
             *(f"AUROC {label}" for label in labels),
             "F1",
@@ -121,6 +122,7 @@ def _solder_joint(data: dict[str, Any]) -> str:
         body = [
             [
                 f"{r['preset']}, {r['variant']}",
+                r["input"],
                 str(len(r["seeds"])),
                 *(_spread(r["auroc"][label], 3) for label in labels),
                 _spread(r["f1"], 3),
@@ -130,10 +132,12 @@ def _solder_joint(data: dict[str, Any]) -> str:
             for r in rows
         ]
         cues = data["yardsticks"].get(", ".join(lane), {})
-        for cue in ("PCA-8", "grey deviation", "mean colour", "sharpness", "aspect", "file size"):
+        # PCA on a bundle's own input sees the same colour and brightness: the yardstick such a bundle must clear
+        same_input = sorted(cue for cue in cues if cue.startswith("PCA-8 on "))
+        for cue in ("PCA-8", *same_input, "grey deviation", "mean colour", "sharpness", "aspect", "file size"):
             if cue in cues:
                 values = [f"{cues[cue].get(label, float('nan')):.3f}" for label in labels]
-                body.append([f"*knows nothing of solder:* {cue}", "", *values, "", "", ""])
+                body.append([f"*knows nothing of solder:* {cue}", "", "", *values, "", "", ""])
         parts.append(f"**{title}**\n\n{_table(head, body)}")
     return "\n\n".join(parts)
 
@@ -145,6 +149,7 @@ def _spread(figure: dict[str, float], digits: int) -> str:
 
 LANES = {
     "tht-header-joints, close-ups, dev-test": ("tht-header-joints", "view=closeup", "dev-test"),
+    "tht-header-joints, whole-board views, dev-test": ("tht-header-joints", "view=whole_board", "dev-test"),
     "sjd-solder-joints, dev-test (other camera for the defects: the honest input is grey, standardised)": (
         "sjd-solder-joints",
         "all",
