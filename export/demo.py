@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from edge.annotate import annotate
-from edge.board import Image, Outcome, Verdict
+from edge.board import Image, Outcome, Reason, Verdict
 from edge.capture.readers.picture import PictureSize, decode_picture
 from edge.inspect_once import COLOURS
 from edge.journal import JournalReader
@@ -72,7 +72,9 @@ def run_demo(out: Path, n_boards: int, takt_ms: int) -> int:
     _print_boards(boards, verdicts, events)
     _print_latency(verdicts)
     picture = _draw(out / "annotated.png", boards, verdicts)
+    mistakes = _draw_mistakes(out / "mistakes", boards, verdicts)
     console.print(f"\nMQTT: {n_arrived} of {len(verdicts)} verdicts committed by the consumer and acknowledged")
+    console.print(f"one picture of each kind of mistake: {', '.join(mistakes) or 'none was made'}")
     console.print(f"picture: [bold]{picture}[/]   journal: {line.station.journal}   log: {line.folder / 'station.log'}")
     console.print("[dim]Boards, camera and gate are simulated (the line twin); the station is the one that ships.[/]")
     return 0 if len(verdicts) == n_arrived == len(boards) else 1
@@ -198,14 +200,35 @@ def _draw(path: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> 
         candidates = [b for b in boards if verdicts[b.board_id].outcome is outcome]
         if candidates:
             worst = max(candidates, key=lambda b: len(verdicts[b.board_id].defects))
-            reference = reference_board(header_board(PART_NUMBER)).image.shape
-            image = decode_picture(worst.data, PictureSize(width_px=reference[1], height_px=reference[0]))
-            pictures.append(annotate(image, verdicts[worst.board_id]))
+            pictures.append(annotate(_pixels(worst), verdicts[worst.board_id]))
     if pictures:
         height = max(p.shape[0] for p in pictures)
         padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT) for p in pictures]
         cv2.imwrite(str(path), np.hstack(padded))
     return path
+
+
+def _draw_mistakes(folder: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> list[str]:
+    """The first board of each kind of mistake, annotated: a place missed, a false call, a board held."""
+    drawn: dict[str, Path] = {}
+    for board in boards:
+        verdict = verdicts[board.board_id]
+        called = {f.region.name for f in verdict.defects}
+        kinds = {
+            "missed": bool(verdict.findings) and bool(board.defects.keys() - called),
+            "false-call": bool(called - board.defects.keys()),
+            "held": verdict.outcome is Outcome.UNDECIDED and verdict.reason is not Reason.CAPTURE_FAULT,
+        }
+        for kind in (k for k, made in kinds.items() if made and k not in drawn):
+            folder.mkdir(exist_ok=True)
+            drawn[kind] = folder / f"{kind}.png"
+            cv2.imwrite(str(drawn[kind]), annotate(_pixels(board), verdict))
+    return [str(path) for path in drawn.values()]
+
+
+def _pixels(board: DemoBoard) -> Image:
+    height_px, width_px = reference_board(header_board(PART_NUMBER)).image.shape[:2]
+    return decode_picture(board.data, PictureSize(width_px=width_px, height_px=height_px))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     must = os.environ.get("BOARDGATE_MUST_RUN", "").split()
-    wrong = [line for line in _SKIPPED if any(f"needs_{name}" in line for name in must)]
+    wrong = [line for line in _SKIPPED if any(f"needs{mark}{name}" in line for name in must for mark in "_ ")]
     if wrong:
         print("\nskipped, but had to run here:\n  " + "\n  ".join(wrong))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
