@@ -253,7 +253,7 @@ class Gatekeeper:
         self._journal.note(SignalNote(seq=seq, board_id=board_id, token=token, what=what, utc=self._clock.utc()))
 
     def _event(self, kind: str, detail: str) -> None:
-        log.warning("%s: %s", kind, detail)
+        log.log(logging.INFO if kind == LINK_UP else logging.WARNING, "%s: %s", kind, detail)
         self._journal.note(EventNote(kind=kind, detail=detail, utc=self._clock.utc()))
 
     def _close(self) -> None:
