@@ -120,9 +120,9 @@ class Gatekeeper:
             self._drop_client(fd)
 
     def _drop_client(self, fd: int) -> None:
-        client, _ = self._clients.pop(fd)
-        self._selector.unregister(client)
-        client.close()
+        if (known := self._clients.pop(fd, None)) is not None:  # one read may hold several reasons to drop it
+            self._selector.unregister(known[0])
+            known[0].close()
 
     # ---- the journal's side -----------------------------------------------------------------------------------------
 

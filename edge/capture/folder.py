@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -30,6 +31,8 @@ from edge.capture.readers.picture import (
 )
 from edge.clock import Clock
 from edge.station import CaptureSettings
+
+log = logging.getLogger("boardgate.capture")
 
 MAX_SCAN_ENTRIES = 10_000  # names looked at in one scan of the inbox; the rest waits for the next scan
 PRUNE_EVERY = 100  # boards between two looks at the kept pictures: the look costs a stat each
@@ -78,8 +81,11 @@ class FolderCapture:
             return self._take_up_again(self._interrupted.pop(0))
         end_ns = self._clock.now_ns() + timeout_ms * 1_000_000
         while True:
-            if (found := self._first_whole_file()) is not None:
-                return self._claim(*found)
+            try:
+                if (found := self._first_whole_file()) is not None:
+                    return self._claim(*found)
+            except FileNotFoundError as err:
+                log.warning("taken back by its machine: %s", err.filename)
             if self._clock.now_ns() >= end_ns:
                 return None
             time.sleep(self._settings.poll_ms / 1000)

@@ -149,6 +149,20 @@ def test_the_same_bytes_dropped_again_are_another_trigger(inbox: Path) -> None:
     assert uids[0] != uids[1]
 
 
+def test_a_file_its_machine_takes_back_is_no_board(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = capture(inbox)
+    (inbox / "A1.png").write_bytes(PNG)
+    looks = iter([True, False])
+
+    def vanish(path: Path, seen: object) -> str:
+        if next(looks):
+            path.unlink()
+        return ""
+
+    monkeypatch.setattr(source, "_wholeness", vanish)
+    assert source.next_board(30) is None
+
+
 def test_without_a_recipe_nothing_is_decoded(inbox: Path) -> None:
     source = capture(inbox, size=None)
     (inbox / "A1.png").write_bytes(PNG)

@@ -219,6 +219,7 @@ def test_journal_that_refuses_holds_the_board_and_the_verdict_is_kept(desk: Desk
         b"garbage\n",
         b"[1,2]\n",
         b'{"verdict": 7}\n',
+        b'{"verdict": 7}\n{"verdict": 8}\ngarbage\n',
         b'{"verdict": {"uid": "x"}}\n',
         b'{"beat": "x"}\n',
         b"\x00\xff" * 10,
