@@ -12,6 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("boardgate", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("boardgate")
 
 DATA = Path(os.environ.get("BOARDGATE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
