@@ -65,6 +65,9 @@ def _latency(data: dict[str, Any]) -> str:
     relay = [" / ".join(f"{v:.0f}" for v in s["board_to_relay_ms_p50_p99_max"]) for s in stations.values()]
     rows.append(["board clamped → relay", *relay])
     rows.append(["first board, to verdict", *(f"{s['first_board_ms']:.0f}" for s in stations.values())])
+    rows.append(
+        ["pass / fail / held", *(" / ".join(str(n) for n in s["outcomes"].values()) for s in stations.values())]
+    )
     rows.append(["deadline misses", *(str(s["deadline_misses"]) for s in stations.values())])
     title = f"{data['boards']} boards of 50 joints, takt {data['takt_ms']} ms, on the line twin; ms p50 / p99 / max."
     return f"{title}\n\n{_table(['stage', *stations], rows)}"
