@@ -12,7 +12,7 @@ from export.simulator.board import reference_board
 from export.simulator.datasets import PART_NUMBER, draw_boards
 from export.simulator.layout import header_board
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.sweep
 
 
 def test_other_products_are_refused_and_own_boards_are_not() -> None:

@@ -89,7 +89,7 @@ def test_folders_belong_to_whom_they_should(root: Path) -> None:
     expected = {
         "gate": ("boardgate-gate", "boardgate", 0o750),
         "inspector": ("boardgate-inspector", "boardgate-inspector", 0o750),
-        "agent": ("boardgate-agent", "boardgate-agent", 0o700),
+        "agent": ("boardgate-agent", "boardgate", 0o750),  # the gate process reads agent.json
         "inbox": ("boardgate-inspector", "boardgate-inbox", 0o2770),
     }
     for name, (user, group, mode) in expected.items():
