@@ -92,8 +92,7 @@ def _recipe(
 def _gate(recipe: Path, data: Path, pictures: list[str], folder: Path) -> dict[str, Verdict]:
     with LineTwin(folder, recipe, window_ms=WINDOW_MS) as line:
         for path in track(pictures, f"{folder.name}", console=console, transient=True):
-            result = line.gate_board(Path(path).stem, (data / path).read_bytes())
-            assert result.result != "pass" or not line.gate.pass_energised or result.barcode == Path(path).stem
+            line.gate_board(Path(path).stem, (data / path).read_bytes())
     stored = {r.verdict.board_id: r.verdict for r in JournalReader(line.station.journal).all_verdicts()}
     return {path: stored[Path(path).stem] for path in pictures}
 

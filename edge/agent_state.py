@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from edge.durable import sync
 from edge.settings import Settings, SettingsFault, read_json
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -35,15 +36,9 @@ def save_state(path: Path, state: AgentState) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
     with aside.open("w", encoding="utf-8") as file:
-        os.fchmod(
-            file.fileno(), 0o644
-        )  # the gate process reads it to know what it may forget; the folder keeps others out
+        os.fchmod(file.fileno(), 0o644)  # the gate process reads what it may forget; the folder keeps others out
         file.write(state.model_dump_json())
         file.flush()
         os.fsync(file.fileno())
     os.replace(aside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(path.parent)

@@ -46,10 +46,10 @@ class Inspected:
 class Inspection:
     """Inspects boards of one recipe. `inspect` gives exactly one verdict for every board it is given."""
 
-    def __init__(self, recipe: Recipe, threads: int, clock: Clock, lanes: tuple[_Lane, ...] | None = None) -> None:
+    def __init__(self, recipe: Recipe, threads: int, clock: Clock) -> None:
         self.recipe = recipe
         self._clock = clock
-        self._lanes = lanes if lanes is not None else _load_lanes(recipe, threads)
+        self._lanes = _load_lanes(recipe, threads)
         self._registrar = Registrar(recipe.reference, recipe.settings.registration)
         self.judged = Judged(
             recipe_id=recipe.settings.id,

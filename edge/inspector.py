@@ -78,7 +78,8 @@ class Inspector:
         self._notifier.watchdog()
         if self._inspection is None and self._clock.now_ns() > self._retry_ns:
             self._inspection = self._load()
-            self._capture = self._open_capture()
+            if self._inspection is not None:  # pictures can be decoded from now on
+                self._capture = self._open_capture()
 
     def _load(self) -> Inspection | None:
         """The inspection of the station's recipe, or None: then every board is UNDECIDED, and the fault says why."""

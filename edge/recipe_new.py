@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 
 from edge.board import Image
 from edge.bundle import read_bundle
+from edge.durable import replace_folder, sync
 from edge.recipe import MAX_REGIONS, BundleRef, PictureSettings, Place, RecipeFile, RegistrationSettings, read_recipe
 from edge.register import NotRegistered, Registrar, Registration, project
 from edge.settings import SettingsFault
@@ -298,33 +299,19 @@ def _write(out: Path, recipe: RecipeFile, reference: Path) -> None:
     """Aside, synced, read back, then one rename: a station finds all of the recipe or none."""
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside `out`, so that the bundle's relative path already holds while it is read back.
-    aside, old = (out.parent / f".{out.name}.{what}-{os.getpid()}" for what in ("writing", "old"))
+    aside = out.parent / f".{out.name}.writing-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir()
         shutil.copyfile(reference, aside / recipe.picture.reference)
         (aside / RECIPE_FILE).write_text(recipe_toml(recipe), "utf-8")
         for path in (aside / recipe.picture.reference, aside / RECIPE_FILE, aside):
-            _sync(path)
+            sync(path)
         if read_recipe(aside).settings != recipe:
             raise SettingsFault([f"{out / RECIPE_FILE}: reads back as another recipe; nothing was written"])
-        if out.exists():  # a folder cannot be renamed over a full one
-            out.rename(old)
-        aside.rename(out)
-        _sync(out.parent)
+        replace_folder(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        if old.exists() and not out.exists():
-            old.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _raise_if_any(faults: list[str]) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from edge.board import Floats, Image
 from edge.bundle import MODEL_FILE, Manifest, Thresholds, read_bundle
+from edge.durable import replace_folder, sync
 from export.faults import WorkshopFault
 
 MIN_GOLDEN, MAX_GOLDEN = 8, 16
@@ -47,7 +48,7 @@ def write_bundle(out: Path, parts: BundleParts) -> str:
     try:
         _write_files(aside, parts)
         identity = read_bundle(aside).sha256
-        _put_in_place(aside, out)
+        replace_folder(aside, out)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return identity
@@ -86,29 +87,11 @@ def _write_files(folder: Path, parts: BundleParts) -> None:
     (folder / "manifest.json").write_bytes(manifest)
     (folder / "bundle.sha256").write_text(hashlib.sha256(manifest).hexdigest() + "\n", "ascii")
     for path in (*(folder / n for n in names), folder / "manifest.json", folder / "bundle.sha256"):
-        _sync(path)
-    _sync(folder / "golden")
-    _sync(folder)
-
-
-def _put_in_place(aside: Path, out: Path) -> None:
-    """Rename over `out`. An older bundle is moved away first: a folder cannot be renamed over a full one."""
-    old = out.parent / f".{out.name}.old-{os.getpid()}"
-    if out.exists():
-        out.rename(old)
-    aside.rename(out)
-    _sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        sync(path)
+    sync(folder / "golden")
+    sync(folder)
 
 
 def _json(model: BaseModel) -> bytes:
     content: Mapping[str, object] = model.model_dump(mode="json")
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
