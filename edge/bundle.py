@@ -1,9 +1,11 @@
 """A bundle: all that crosses from the workshop to a station. Data, never pickle, never code.
 
     manifest.json      family, contract, tool versions, data fingerprint, and the SHA-256 of every other file
-    thresholds.json    the threshold with its evidence
+    thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops and score.npy (N,) float32, checked before the first board
+    model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
+    golden/            batch.npy (N,h,w,3) uint8 BGR crops; score.npy (N,) float32 and score.<precision>.npy, checked
+                       before the first board
     bundle.sha256      SHA-256 of manifest.json, so that one flipped bit anywhere is seen
 
 The bundle's identity is the hash of its manifest.
@@ -18,14 +20,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge.board import Floats
 from edge.recipe import Name, Sha256
 from edge.settings import Settings, SettingsFault, read_json
+from edge.thresholds import PRECISIONS, Precision, Threshold, Thresholds
 
 MAX_BUNDLE_FILE_BYTES = 1024 * 1024 * 1024
-MODEL_FILE = {"onnx": "model.onnx", "rules": "rules.json"}
+GOLDEN_BATCH = "golden/batch.npy"
+Engine = Literal["onnx", "rules"]
 
 
 class BundleFault(Exception):
@@ -62,54 +66,72 @@ class DataFingerprint(Settings):
 
 
 class Parity(Settings):
-    """Measured agreement of the exported model with the one that was trained, on validation data."""
+    """Measured agreement of a graph's scores with those it stands for, on validation data. Verdicts are each at the
+    graph's own threshold; a lost defect is one that `compared_with` caught and this graph does not."""
 
     compared_with: str
     n: Annotated[int, Field(ge=1)]
     max_abs_score_difference: Annotated[float, Field(ge=0.0)]
+    spearman: Annotated[float, Field(ge=-1.0, le=1.0)]
     verdict_agreement_frac: Annotated[float, Field(ge=0.0, le=1.0)]
+    lost_defects: Annotated[int, Field(ge=0)]
+
+
+class GraphRecord(Settings):
+    """One graph of a bundle. `golden_tolerance` is relative to its threshold, see the family's tolerances."""
+
+    file: str
+    parity: Parity
+    golden_tolerance: Annotated[float, Field(gt=0.0, le=0.1)]
+
+
+class RangesRecord(Settings):
+    """Where the INT8 scales came from: `n` crops with this fingerprint; layers that stayed in floating point."""
+
+    method: str
+    n: Annotated[int, Field(ge=1)]
+    data_sha256: Sha256
+    kept_in_float: tuple[str, ...] = ()
 
 
 class Manifest(Settings):
     """`manifest.json`."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     family: Name
-    engine: Literal["onnx", "rules"]
+    engine: Engine
     variant: str  # e.g. "beta_vae/elbo", for people and reports
     preset: str
     seed: int
     created_utc: str
     contract: Contract
     data: DataFingerprint
-    parity: Parity
-    golden_tolerance: Annotated[float, Field(gt=0.0, le=0.1)]  # relative to the threshold, see tolerances.py
+    graphs: dict[Precision, GraphRecord]
+    refused: dict[Precision, str] = Field(default_factory=dict)  # why a precision is not in the bundle
+    int8_ranges: RangesRecord | None = None
     tools: dict[str, str]
     files: dict[str, Sha256]
 
-
-class Evidence(Settings):
-    """Why the threshold may be believed. Splits are by board; the data judged here chose nothing else."""
-
-    split: str
-    n_good: Annotated[int, Field(ge=1)]
-    n_defect: Annotated[int, Field(ge=0)]
-    data_sha256: Sha256
-    false_call_ppm: Annotated[float, Field(ge=0.0, le=1e6)]
-    false_call_ppm_upper: Annotated[float, Field(ge=0.0, le=1e6)]
-    recall: Annotated[float, Field(ge=0.0, le=1.0)] | None  # None where no defects were at hand
-    recall_lower: Annotated[float, Field(ge=0.0, le=1.0)] | None
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
-    tool: str
+    @model_validator(mode="after")
+    def _has_the_plain_graph(self) -> Manifest:
+        if "fp32" not in self.graphs:
+            raise ValueError("graphs: lacks fp32, which every bundle has")
+        for precision, graph in self.graphs.items():
+            if graph.file != (expected := model_file(self.engine, precision)):
+                raise ValueError(f"graphs.{precision}.file: {graph.file!r}, expected {expected!r}")
+        return self
 
 
-class Thresholds(Settings):
-    """`thresholds.json`. No evidence, no load."""
+def model_file(engine: Engine, precision: Precision) -> str:
+    """What a bundle calls the graph of a precision."""
+    if engine == "rules":
+        return "rules.json"
+    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
 
-    schema_version: Literal[1]
-    threshold: Annotated[float, Field(allow_inf_nan=False)]
-    method: str
-    evidence: Evidence
+
+def golden_score_file(precision: Precision) -> str:
+    """What a bundle calls the golden scores of a precision."""
+    return "golden/score.npy" if precision == "fp32" else f"golden/score.{precision}.npy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +142,33 @@ class Bundle:
     sha256: str
     manifest: Manifest
     thresholds: Thresholds
-    model: bytes  # the graph, or the rules' parameters, exactly the bytes that were verified
+    models: dict[Precision, bytes]  # the graphs, or the rules' parameters, exactly the bytes that were verified
     golden_batch: NDArray[np.uint8]  # (N, h, w, 3) uint8 BGR
-    golden_score: Floats  # (N,) float32
+    golden_scores: dict[Precision, Floats]  # (N,) float32 each
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """The precisions there are."""
+        return tuple(p for p in PRECISIONS if p in self.models)
+
+    def has(self, precision: Precision) -> Precision:
+        """The precision again. Raises BundleFault when the bundle lacks it, with the workshop's reason."""
+        if precision not in self.models:
+            why = self.manifest.refused.get(precision, "it was never made")
+            raise BundleFault(f"{self.folder}: has no {precision} graph: {why}; it has {list(self.precisions)}")
+        return precision
+
+    def threshold(self, precision: Precision = "fp32") -> Threshold:
+        """The threshold of a precision, with its evidence. Raises BundleFault when the bundle lacks it."""
+        return self.thresholds.precisions[self.has(precision)]
+
+    def model(self, precision: Precision = "fp32") -> bytes:
+        """The graph of a precision. Raises BundleFault when the bundle lacks it."""
+        return self.models[self.has(precision)]
+
+    def golden_score(self, precision: Precision = "fp32") -> Floats:
+        """What the golden crops score at a precision, (N,). Raises BundleFault when the bundle lacks it."""
+        return self.golden_scores[self.has(precision)]
 
 
 def bundle_identity(folder: Path) -> str:
@@ -144,20 +190,24 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         thresholds = read_json(folder / "thresholds.json", Thresholds)
     except SettingsFault as fault:
         raise BundleFault(str(fault)) from None
-    batch, score = _read_golden(folder, manifest.contract)
+    if thresholds.precisions.keys() != manifest.graphs.keys():
+        got, expected = sorted(thresholds.precisions), sorted(manifest.graphs)
+        raise BundleFault(f"{folder}/thresholds.json precisions: {got}, the manifest has graphs {expected}")
+    batch, scores = _read_golden(folder, manifest)
     return Bundle(
         folder=folder,
         sha256=identity,
         manifest=manifest,
         thresholds=thresholds,
-        model=_read_model(folder, manifest),
+        models={precision: _read_model(folder, manifest, graph.file) for precision, graph in manifest.graphs.items()},
         golden_batch=batch,
-        golden_score=score,
+        golden_scores=scores,
     )
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    needed = {MODEL_FILE[manifest.engine], "thresholds.json", "golden/batch.npy", "golden/score.npy"}
+    needed = {"thresholds.json", GOLDEN_BATCH}
+    needed |= {graph.file for graph in manifest.graphs.values()} | {golden_score_file(p) for p in manifest.graphs}
     if missing := needed - manifest.files.keys():
         raise BundleFault(f"{folder}/manifest.json files: lacks {sorted(missing)}")
     own = {"manifest.json", "bundle.sha256"}
@@ -171,30 +221,35 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
             raise BundleFault(f"{folder}/{name}: hash {got[:12]}…, the manifest says {expected[:12]}…")
 
 
-def _read_model(folder: Path, manifest: Manifest) -> bytes:
-    name = MODEL_FILE[manifest.engine]
+def _read_model(folder: Path, manifest: Manifest, name: str) -> bytes:
     model = (folder / name).read_bytes()
     if hashlib.sha256(model).hexdigest() != manifest.files[name]:
         raise BundleFault(f"{folder}/{name}: changed while it was being read")
     return model
 
 
-def _read_golden(folder: Path, contract: Contract) -> tuple[NDArray[np.uint8], Floats]:
-    try:
-        batch = np.load(folder / "golden/batch.npy", allow_pickle=False)
-        score = np.load(folder / "golden/score.npy", allow_pickle=False)
-    except (OSError, ValueError) as err:
-        raise BundleFault(f"{folder}/golden: {err}") from None
-    side = contract.crop_px
+def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8], dict[Precision, Floats]]:
+    side = manifest.contract.crop_px
+    batch = _read_array(folder / GOLDEN_BATCH)
     if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (side, side, 3) or not len(batch):
-        raise BundleFault(
-            f"{folder}/golden/batch.npy: {batch.dtype} {batch.shape}, expected uint8 (N, {side}, {side}, 3)"
-        )
-    if score.dtype != np.float32 or score.shape != (len(batch),) or not np.isfinite(score).all():
-        raise BundleFault(
-            f"{folder}/golden/score.npy: {score.dtype} {score.shape}, expected {len(batch)} finite float32"
-        )
-    return batch, score
+        got = f"{batch.dtype} {batch.shape}"
+        raise BundleFault(f"{folder}/{GOLDEN_BATCH}: {got}, expected uint8 (N, {side}, {side}, 3)")
+    scores: dict[Precision, Floats] = {}
+    for precision in manifest.graphs:
+        name = golden_score_file(precision)
+        score = _read_array(folder / name)
+        if score.dtype != np.float32 or score.shape != (len(batch),) or not np.isfinite(score).all():
+            raise BundleFault(f"{folder}/{name}: {score.dtype} {score.shape}, expected {len(batch)} finite float32")
+        scores[precision] = np.asarray(score, np.float32)
+    return np.asarray(batch, np.uint8), scores
+
+
+def _read_array(path: Path) -> NDArray[np.generic]:
+    try:
+        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as err:
+        raise BundleFault(f"{path}: {err}") from None
+    return array
 
 
 def _sha256(path: Path) -> str:

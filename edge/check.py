@@ -9,7 +9,7 @@ from edge.bundle import BundleFault, read_bundle
 from edge.clock import SystemClock
 from edge.inspection import Inspection
 from edge.recipe import Recipe, read_recipe
-from edge.scorers import load_scorer
+from edge.scorers import EngineChoice, load_scorer
 from edge.settings import SettingsFault
 from edge.station import read_station
 
@@ -37,14 +37,15 @@ def check_file(path: Path) -> Checked:
 def _check_bundle(path: Path) -> Checked:
     try:
         bundle = read_bundle(path)
-        load_scorer(bundle, threads=1)
+        for precision in bundle.precisions:
+            load_scorer(bundle, EngineChoice(precision=precision, threads=1))
     except BundleFault as fault:
         return Checked(what="bundle", faults=str(fault).splitlines())
-    evidence = bundle.thresholds.evidence
+    threshold = bundle.threshold()
     return Checked(
         what=f"bundle {bundle.sha256[:12]}, {bundle.manifest.family} {bundle.manifest.variant}, threshold "
-        f"{bundle.thresholds.threshold:.4g} from {evidence.n_good} good and "
-        f"{evidence.n_defect} defective, golden crops agree",
+        f"{threshold.value:.4g} from {threshold.choice.n_good} good and {threshold.choice.n_defect} defective, "
+        f"{', '.join(bundle.precisions)}: golden crops agree",
         faults=[],
     )
 
@@ -57,7 +58,7 @@ def _check_recipe(path: Path) -> Checked:
     faults = _bundle_faults(recipe)
     if not faults:
         try:
-            Inspection(recipe, threads=1, clock=SystemClock())
+            Inspection(recipe, EngineChoice(threads=1), SystemClock())
         except BundleFault as fault:
             faults = str(fault).splitlines()
     what = f"recipe {recipe.settings.id}, {len(recipe.settings.places)} places, sees its own reference"

@@ -20,7 +20,7 @@ from edge.clock import Clock, SystemClock
 from edge.crop import crop_squares
 from edge.inspection import Inspected, Inspection
 from edge.recipe import read_recipe
-from edge.scorers import checked_scores, load_scorer
+from edge.scorers import EngineChoice, checked_scores, load_scorer
 from edge.verdict_json import verdict_to_json
 
 COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.UNDECIDED: "yellow"}
@@ -33,7 +33,7 @@ def inspect_pictures(
     """Inspect each picture; True when all passed. Raises SettingsFault, BundleFault, FileNotFoundError."""
     if (recipe_or_bundle / "manifest.json").exists():
         return _score_crops(recipe_or_bundle, pictures, threads, as_json=as_json)
-    inspection = Inspection(read_recipe(recipe_or_bundle), threads, SystemClock())
+    inspection = Inspection(read_recipe(recipe_or_bundle), EngineChoice(threads=threads), SystemClock())
     out.mkdir(parents=True, exist_ok=True)
     passed = True
     for path in pictures:
@@ -103,10 +103,10 @@ def _defect_table(defects: tuple[Finding, ...]) -> Table:
 def _score_crops(bundle_folder: Path, pictures: list[Path], threads: int, *, as_json: bool) -> bool:
     """Each picture is one region: its centre square, cut from the short side as in training."""
     bundle = read_bundle(bundle_folder)
-    scorer = load_scorer(bundle, threads)
+    scorer = load_scorer(bundle, EngineChoice(threads=threads))
     crops = [_centre_crop(path, bundle.manifest.contract.crop_px) for path in pictures]
     scores = checked_scores(scorer, np.concatenate(crops)).score
-    limit = bundle.thresholds.threshold
+    limit = bundle.threshold().value
     regions = [Region(refdes=p.stem, pin="", x_px=0, y_px=0, side_px=1, threshold=limit) for p in pictures]
     findings = [Finding(region=r, score=float(s)) for r, s in zip(regions, scores, strict=True)]
     if as_json:

@@ -23,7 +23,8 @@ from edge.deadline import Deadline, DeadlineMissed
 from edge.gate import Judged, judge, undecided
 from edge.recipe import Place, Recipe
 from edge.register import NotRegistered, Registrar, project
-from edge.scorers import Scorer, ScorerFault, checked_scores, load_scorer
+from edge.scorers import EngineChoice, Scorer, ScorerFault, checked_scores, load_scorer
+from edge.thresholds import Threshold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class _Lane:
 
     bundle: Bundle
     scorer: Scorer
+    threshold: Threshold
     places: tuple[Place, ...]
 
 
@@ -46,10 +48,10 @@ class Inspected:
 class Inspection:
     """Inspects boards of one recipe. `inspect` gives exactly one verdict for every board it is given."""
 
-    def __init__(self, recipe: Recipe, threads: int, clock: Clock) -> None:
+    def __init__(self, recipe: Recipe, engine: EngineChoice, clock: Clock) -> None:
         self.recipe = recipe
         self._clock = clock
-        self._lanes = _load_lanes(recipe, threads)
+        self._lanes = _load_lanes(recipe, engine)
         self._registrar = Registrar(recipe.reference, recipe.settings.registration)
         self.judged = Judged(
             recipe_id=recipe.settings.id,
@@ -114,20 +116,22 @@ class Inspection:
             )
 
 
-def _load_lanes(recipe: Recipe, threads: int) -> tuple[_Lane, ...]:
+def _load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[_Lane, ...]:
     lanes = []
     for name, ref in recipe.settings.bundles.items():
         bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
         places = recipe.places_of(name)
-        _check_stricter(recipe, bundle, places)
-        lanes.append(_Lane(bundle=bundle, scorer=load_scorer(bundle, threads), places=places))
+        threshold = bundle.threshold(engine.precision)
+        _check_stricter(recipe, threshold, places)
+        scorer = load_scorer(bundle, engine)
+        lanes.append(_Lane(bundle=bundle, scorer=scorer, threshold=threshold, places=places))
     return tuple(lanes)
 
 
-def _check_stricter(recipe: Recipe, bundle: Bundle, places: tuple[Place, ...]) -> None:
+def _check_stricter(recipe: Recipe, threshold: Threshold, places: tuple[Place, ...]) -> None:
     """A recipe may tighten a threshold; a looser one has no evidence."""
-    limit = bundle.thresholds.threshold
     for place in places:
+        limit = threshold.of_part(place.part_number)
         if place.threshold is not None and place.threshold > limit:
             raise BundleFault(
                 f"{recipe.folder} {place.refdes}-{place.pin} threshold: {place.threshold} is looser than the bundle's "
@@ -136,7 +140,6 @@ def _check_stricter(recipe: Recipe, bundle: Bundle, places: tuple[Place, ...]) -
 
 
 def _regions(lane: _Lane, seen: list[tuple[Place, float, float, float]]) -> tuple[Region, ...]:
-    default = lane.bundle.thresholds.threshold
     return tuple(
         Region(
             refdes=place.refdes,
@@ -144,7 +147,7 @@ def _regions(lane: _Lane, seen: list[tuple[Place, float, float, float]]) -> tupl
             x_px=x_px,
             y_px=y_px,
             side_px=side_px,
-            threshold=default if place.threshold is None else place.threshold,
+            threshold=lane.threshold.of_part(place.part_number) if place.threshold is None else place.threshold,
         )
         for place, x_px, y_px, side_px in seen
     )

@@ -22,6 +22,7 @@ from edge.handover import Handover
 from edge.inspection import Inspection
 from edge.notify import Notifier
 from edge.recipe import read_recipe
+from edge.scorers import EngineChoice
 from edge.settings import SettingsFault
 from edge.station import Station
 
@@ -39,6 +40,11 @@ class Inspector:
         self._clock = clock
         self._notifier = notifier
         self._handover = Handover(station.handover_socket, clock)
+        self._engine = EngineChoice(
+            engine=station.settings.inspect.engine,
+            precision=station.settings.inspect.precision,
+            threads=station.settings.inspect.threads,
+        )
         self._not_ready = ""
         self._retry_ns = 0
         self._inspection = self._load()
@@ -85,7 +91,7 @@ class Inspector:
         """The inspection of the station's recipe, or None: then every board is UNDECIDED, and the fault says why."""
         try:
             recipe = read_recipe(self._station.path(self._station.settings.inspect.recipe))
-            inspection = Inspection(recipe, self._station.settings.inspect.threads, self._clock)
+            inspection = Inspection(recipe, self._engine, self._clock)
         except (SettingsFault, BundleFault) as fault:
             if str(fault) != self._not_ready:
                 log.error("not ready: %s", fault)

@@ -31,6 +31,7 @@ class Place(Settings):
     x_px: Pixels
     y_px: Pixels
     side_px: Annotated[float, Field(ge=4.0, le=4096.0)]
+    part_number: Annotated[str, Field(max_length=64)] = ""  # for bundles with thresholds by part number
     bundle: Name | None = None  # needed only where a recipe uses several
     threshold: float | None = None  # stricter than the bundle's own; a looser one has no evidence and is refused
 

@@ -21,6 +21,7 @@ from edge.inspect_once import COLOURS, board_from_file
 from edge.inspection import Inspection
 from edge.journal import JournalReader, JournalRow
 from edge.recipe import BundleRef, Recipe, read_recipe
+from edge.scorers import EngineChoice
 from edge.settings import SettingsFault
 
 SHOWN_ROWS = 40
@@ -46,7 +47,7 @@ def replay_journal(journal: Path, recipe_path: Path, bundle: Path | None, thread
     recipe = read_recipe(recipe_path)
     if bundle is not None:
         recipe = _with_bundle(recipe, bundle)
-    inspection = Inspection(recipe, threads, SystemClock())
+    inspection = Inspection(recipe, EngineChoice(threads=threads), SystemClock())
     rows = list(JournalReader(journal).all_verdicts())
     recorded = [(row, path) for row in rows if (path := _picture_of(row)) is not None]
     differences = [_difference(inspection, row, path) for row, path in track(recorded, "replaying", transient=True)]

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from edge.settings import Settings, read_toml
+from edge.thresholds import EngineName, Precision
 
 TopicId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -43,7 +44,10 @@ class InspectSettings(Settings):
     """What to inspect with, and the processor share it may take."""
 
     recipe: PathText
+    engine: EngineName = "onnxruntime"
+    precision: Precision = "fp32"
     threads: Annotated[int, Field(ge=1, le=64)] = 2
+    hold_on_drift: bool = False  # a board that is good while the pictures drift is held instead of passed
 
 
 class GateSettings(Settings):

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from edge.board import Floats, Image
-from edge.bundle import MODEL_FILE, Manifest, Thresholds, read_bundle
+from edge.bundle import GOLDEN_BATCH, Bundle, Manifest, golden_score_file, read_bundle
 from edge.durable import replace_folder, sync
+from edge.thresholds import Precision, Thresholds
 from export.faults import WorkshopFault
 
 MIN_GOLDEN, MAX_GOLDEN = 8, 16
@@ -27,13 +28,24 @@ class BundleWriteFault(WorkshopFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleParts:
-    """Everything a bundle is made of. `manifest.files` is filled in when it is written, so it comes empty."""
+    """Everything a bundle is made of. `manifest.files` is filled in when it is written, whatever it held."""
 
     manifest: Manifest
-    model: bytes
+    models: Mapping[Precision, bytes]
     thresholds: Thresholds
     golden_batch: Image  # (N, h, w, 3) uint8 BGR
-    golden_score: Floats  # (N,) float32
+    golden_scores: Mapping[Precision, Floats]  # (N,) float32 each
+
+
+def parts_of(bundle: Bundle) -> BundleParts:
+    """What an existing bundle is made of, to write it again with something replaced (`dataclasses.replace`)."""
+    return BundleParts(
+        manifest=bundle.manifest,
+        models=bundle.models,
+        thresholds=bundle.thresholds,
+        golden_batch=bundle.golden_batch,
+        golden_scores=bundle.golden_scores,
+    )
 
 
 def write_bundle(out: Path, parts: BundleParts) -> str:
@@ -76,17 +88,17 @@ def golden_choice(labels: list[str], scores: Floats, good: frozenset[str]) -> li
 
 def _write_files(folder: Path, parts: BundleParts) -> None:
     (folder / "golden").mkdir(parents=True)
-    model_file = MODEL_FILE[parts.manifest.engine]
-    (folder / model_file).write_bytes(parts.model)
+    for precision, graph in parts.manifest.graphs.items():
+        (folder / graph.file).write_bytes(parts.models[precision])
+        np.save(folder / golden_score_file(precision), parts.golden_scores[precision], allow_pickle=False)
+    np.save(folder / GOLDEN_BATCH, parts.golden_batch, allow_pickle=False)
     (folder / "thresholds.json").write_bytes(_json(parts.thresholds))
-    np.save(folder / "golden/batch.npy", parts.golden_batch, allow_pickle=False)
-    np.save(folder / "golden/score.npy", parts.golden_score, allow_pickle=False)
-    names = (model_file, "thresholds.json", "golden/batch.npy", "golden/score.npy")
-    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    written = sorted(p for p in folder.rglob("*") if p.is_file())
+    files = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in written}
     manifest = _json(parts.manifest.model_copy(update={"files": files}))
     (folder / "manifest.json").write_bytes(manifest)
     (folder / "bundle.sha256").write_text(hashlib.sha256(manifest).hexdigest() + "\n", "ascii")
-    for path in (*(folder / n for n in names), folder / "manifest.json", folder / "bundle.sha256"):
+    for path in (*written, folder / "manifest.json", folder / "bundle.sha256"):
         sync(path)
     sync(folder / "golden")
     sync(folder)

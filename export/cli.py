@@ -142,8 +142,7 @@ def _train_with_progress(request: TrainRequest) -> Trained:
 
 def _print_bundle(trained: Trained, out: Path, identity: str) -> None:
     bundle = read_bundle(out, identity)
-    evidence, parity, report = bundle.thresholds.evidence, bundle.manifest.parity, trained.report
-    recall = "no defects to measure recall on" if evidence.recall is None else f"recall {evidence.recall:.3f}"
+    threshold, parity, report = bundle.threshold(), bundle.manifest.graphs["fp32"].parity, trained.report
     _console.print(f"[bold]{out}[/bold]  {bundle.manifest.family} {bundle.manifest.preset} {bundle.manifest.variant}")
     _console.print(f"  bundle     {bundle_identity(out)}")
     _console.print(f"  trained    {report.epochs} epochs in {report.seconds:.0f} s, best {report.best_epoch}")
@@ -151,8 +150,9 @@ def _print_bundle(trained: Trained, out: Path, identity: str) -> None:
     for warning in trained.check.warnings:
         _console.print(f"  [yellow]warning[/yellow]    {warning}")
     _console.print(
-        f"  threshold  {bundle.thresholds.threshold:.6g}: {evidence.split}, false calls {evidence.false_call_ppm:,.0f} "
-        f"ppm (at most {evidence.false_call_ppm_upper:,.0f} at {100 * evidence.confidence:g} %), {recall}"
+        f"  threshold  {threshold.value:.6g}: chosen on {threshold.choice.split}, false calls at most "
+        f"{threshold.choice.false_call_ppm_upper:,.0f} ppm at {100 * threshold.choice.confidence:g} % confidence; "
+        "`boardgate calibrate` takes a target"
     )
     _console.print(
         f"  parity     ONNX Runtime against torch on {parity.n} crops: {parity.max_abs_score_difference:.1e} at most, "

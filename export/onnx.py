@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.board import Floats
-from edge.bundle import Contract, Parity
+from edge.bundle import Contract
 from export.faults import WorkshopFault
 
 OPSET = 18
@@ -96,16 +96,6 @@ def run_torch(scored: nn.Module, inputs: Floats) -> GraphOutputs:
     scored.eval()
     chunks = [scored(torch.from_numpy(inputs[i])) for i in _chunks(len(inputs))]
     return GraphOutputs(score=torch.cat([c[0] for c in chunks]).numpy(), map=torch.cat([c[1] for c in chunks]).numpy())
-
-
-def measure_parity(trained: Floats, exported: Floats, threshold: float) -> Parity:
-    """How far the exported scores (N,) are from the trained network's, and which share of verdicts is the same."""
-    return Parity(
-        compared_with=f"torch {torch.__version__}, FP32, CPU, on validation crops",
-        n=len(trained),
-        max_abs_score_difference=float(np.abs(trained - exported).max()),
-        verdict_agreement_frac=float(((trained > threshold) == (exported > threshold)).mean()),
-    )
 
 
 def onnx_session(model: bytes, threads: int) -> ort.InferenceSession:

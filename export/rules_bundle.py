@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.thresholds import threshold_with_evidence
-from edge.board import Floats, Image
-from edge.bundle import Contract, Manifest, Parity, TensorSpec
+from calibration.thresholds import quantile_choice
+from edge.board import Image
+from edge.bundle import Contract, GraphRecord, Manifest, TensorSpec, model_file
 from edge.scorers.rules import RulesFile
+from edge.thresholds import Thresholds
+from export.agreement import agreement
 from export.bundle import BundleParts, golden_choice, write_bundle
 from export.datasets import (
     GOOD_LABELS,
@@ -74,12 +76,17 @@ def write_rules_bundle(
     scores = score(RulesFile.model_validate_json(model), val)
     good = np.array([row.is_good for row in val_rows])
     used = fingerprint(whole, train_rows if variant == "tuned" else whole.normals(TRAIN_SPLIT), val_rows)
-    thresholds = threshold_with_evidence(
-        good=scores[good], defect=scores[~good], split=VAL_SPLIT, data_sha256=used.sha256, tool=TOOL
+    threshold = quantile_choice(good=scores[good], defect=scores[~good], split=VAL_SPLIT, data_sha256=used.sha256)
+    parity = agreement(
+        score(rules, val),
+        scores,
+        thresholds=(threshold.value, threshold.value),
+        is_defect=~good,
+        compared_with="rules as fitted",
     )
     golden = golden_choice([row.label for row in val_rows], scores, GOOD_LABELS)
     manifest = Manifest(
-        schema_version=1,
+        schema_version=2,
         family=FAMILY,
         engine="rules",
         variant=f"rules/{variant}",
@@ -88,8 +95,13 @@ def write_rules_bundle(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         contract=contract,
         data=used,
-        parity=_parity(score(rules, val), scores, thresholds.threshold),
-        golden_tolerance=GOLDEN_FRAC,
+        graphs={
+            "fp32": GraphRecord(
+                file=model_file("rules", "fp32"),
+                parity=parity,
+                golden_tolerance=GOLDEN_FRAC,
+            )
+        },
         tools={"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
         files={},
     )
@@ -97,17 +109,17 @@ def write_rules_bundle(
         out,
         BundleParts(
             manifest=manifest,
-            model=model,
-            thresholds=thresholds,
+            models={"fp32": model},
+            thresholds=Thresholds(schema_version=2, tool=TOOL, precisions={"fp32": threshold}),
             golden_batch=val[golden],
-            golden_score=scores[golden],
+            golden_scores={"fp32": scores[golden]},
         ),
     )
     return RulesReport(
         identity=identity,
         n_limits=len(rules.limits),
         n_templates=len(rules.templates),
-        threshold=thresholds.threshold,
+        threshold=threshold.value,
     )
 
 
@@ -136,13 +148,3 @@ def _fitted(
 
 def _kinds(rows: tuple[Row, ...]) -> NDArray[np.str_]:
     return np.array(["good" if row.is_good else row.label for row in rows])
-
-
-def _parity(fitted: Floats, written: Floats, threshold: float) -> Parity:
-    """Of the rules as written against the rules as fitted: what the JSON text lost."""
-    return Parity(
-        compared_with="rules as fitted",
-        n=len(fitted),
-        max_abs_score_difference=float(np.abs(fitted - written).max()),
-        verdict_agreement_frac=float(((fitted > threshold) == (written > threshold)).mean()),
-    )

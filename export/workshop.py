@@ -17,9 +17,11 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from calibration.thresholds import threshold_with_evidence
-from edge.bundle import Contract, Manifest, Parity
+from calibration.thresholds import quantile_choice
+from edge.bundle import Contract, GraphRecord, Manifest, Parity, model_file
 from edge.families import FAMILIES as STATION_FAMILIES
+from edge.thresholds import Thresholds
+from export.agreement import agreement
 from export.bundle import BundleParts, golden_choice, write_bundle
 from export.datasets import (
     GOOD_LABELS,
@@ -31,7 +33,7 @@ from export.datasets import (
     read_data_set,
 )
 from export.families import FamilyRecipe, Preset, load_family, one_of
-from export.onnx import ExportFault, measure_parity, onnx_from_torch, run_onnx, run_torch, tool_versions
+from export.onnx import ExportFault, onnx_from_torch, run_onnx, run_torch, tool_versions
 from export.teaching import Check, Samples, TeachingJob
 from export.train import EpochReport, FitReport, TrainingFault
 
@@ -124,22 +126,27 @@ def write(trained: Trained, out: Path, score: str | None = None) -> str:
     module = recipe.scored(trained.network, name)
     model = onnx_from_torch(module, trained.contract)
     scores = run_onnx(model, samples.val).score
-    thresholds = threshold_with_evidence(
+    threshold = quantile_choice(
         good=scores[samples.val_good],
         defect=scores[~samples.val_good],
         split=VAL_SPLIT,
         data_sha256=samples.data.sha256,
-        tool=TOOL,
     )
-    parity = measure_parity(run_torch(module, samples.val).score, scores, thresholds.threshold)
-    check_parity(parity, recipe.TORCH_ONNX_FRAC * abs(thresholds.threshold))
+    parity = agreement(
+        run_torch(module, samples.val).score,
+        scores,
+        thresholds=(threshold.value, threshold.value),
+        is_defect=~samples.val_good,
+        compared_with=f"torch {torch.__version__}, FP32, CPU, on validation crops",
+    )
+    check_parity(parity, recipe.TORCH_ONNX_FRAC * abs(threshold.value))
     golden = golden_choice([row.label for row in samples.val_rows], scores, GOOD_LABELS)
     parts = BundleParts(
         manifest=manifest_of(trained, name, parity),
-        model=model,
-        thresholds=thresholds,
+        models={"fp32": model},
+        thresholds=Thresholds(schema_version=2, tool=TOOL, precisions={"fp32": threshold}),
         golden_batch=samples.val_crops[golden],
-        golden_score=scores[golden],
+        golden_scores={"fp32": scores[golden]},
     )
     return write_bundle(out, parts)
 
@@ -155,7 +162,7 @@ def check_parity(parity: Parity, allowed: float) -> None:
 def manifest_of(trained: Trained, score: str, parity: Parity) -> Manifest:
     """The manifest of a trained network exported with `score`; its files are filled in when it is written."""
     return Manifest(
-        schema_version=1,
+        schema_version=2,
         family=trained.request.family,
         engine="onnx",
         variant=f"{trained.variant}/{score}",
@@ -164,8 +171,11 @@ def manifest_of(trained: Trained, score: str, parity: Parity) -> Manifest:
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         contract=trained.contract,
         data=trained.samples.data,
-        parity=parity,
-        golden_tolerance=trained.recipe.GOLDEN_FRAC,
+        graphs={
+            "fp32": GraphRecord(
+                file=model_file("onnx", "fp32"), parity=parity, golden_tolerance=trained.recipe.GOLDEN_FRAC
+            )
+        },
         tools=tool_versions(),
         files={},
     )

@@ -1,8 +1,8 @@
-"""Scorers: crops in, one score each out. Two engines behind one promise, and the promise is enforced here, once."""
+"""Scorers: crops in, one score each out. Several engines behind one promise, and the promise is enforced here, once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
+from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
-from edge.scorers.onnxruntime import OnnxRuntimeScorer
-from edge.scorers.rules import RulesScorer
+from edge.thresholds import Precision
 
-__all__ = ["ScoreBatch", "Scorer", "ScorerFault", "check_golden", "checked_scores", "load_scorer"]
+__all__ = ["EngineChoice", "ScoreBatch", "Scorer", "ScorerFault", "check_golden", "checked_scores", "load_scorer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +34,44 @@ class Scorer(Protocol):
         ...
 
 
-SCORERS: dict[str, Callable[[Bundle, int], Scorer]] = {
-    "onnx": OnnxRuntimeScorer,
-    "rules": RulesScorer,
+# Engine -> module and class, imported when asked for: a station has only the engine it uses.
+SCORERS: dict[str, tuple[str, str]] = {
+    "onnxruntime": ("edge.scorers.onnxruntime", "OnnxRuntimeScorer"),
+    "rules": ("edge.scorers.rules", "RulesScorer"),
 }
 
 
-def load_scorer(bundle: Bundle, threads: int) -> Scorer:
-    """The scorer of a verified bundle. It has judged its own golden crops here before it may judge a board."""
-    scorer = SCORERS[bundle.manifest.engine](bundle, threads)
-    check_golden(bundle, scorer)
+def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
+    """The scorer of a verified bundle, which has judged its own golden crops here before it may judge a board.
+
+    Raises BundleFault when the bundle lacks the precision, the engine is not installed, or a golden score is off.
+    """
+    precision = bundle.has(choice.precision)
+    engine = "rules" if bundle.manifest.engine == "rules" else choice.engine
+    module, name = SCORERS[engine]
+    try:
+        scorer: Scorer = getattr(importlib.import_module(module), name)(bundle, choice)
+    except ModuleNotFoundError as err:
+        raise BundleFault(f"engine {engine}: {err.name} is not installed on this device") from None
+    check_golden(bundle, scorer, precision)
     return scorer
 
 
-def check_golden(bundle: Bundle, scorer: Scorer) -> None:
+def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:
     """Score the golden crops on this device. Raises BundleFault when any differs by more than the stated tolerance."""
     try:
         got = checked_scores(scorer, bundle.golden_batch).score
     except ScorerFault as fault:
         raise BundleFault(f"{bundle.folder}/golden: {fault}") from fault
-    allowed = bundle.manifest.golden_tolerance * max(abs(bundle.thresholds.threshold), 1e-6)
-    worst = int(np.argmax(np.abs(got - bundle.golden_score)))
-    difference = float(abs(got[worst] - bundle.golden_score[worst]))
+    expected = bundle.golden_score(precision)
+    tolerance = bundle.manifest.graphs[precision].golden_tolerance
+    allowed = tolerance * max(abs(bundle.threshold(precision).value), 1e-6)
+    worst = int(np.argmax(np.abs(got - expected)))
+    difference = float(abs(got[worst] - expected[worst]))
     if difference > allowed:
         raise BundleFault(
-            f"{bundle.folder}/golden: crop {worst} scores {got[worst]:.6g} here, {bundle.golden_score[worst]:.6g} in "
-            f"the bundle; allowed difference {allowed:.2g}: do not use it on this device, re-export"
+            f"{bundle.folder}/golden: crop {worst} scores {got[worst]:.6g} here, {expected[worst]:.6g} in the bundle "
+            f"({precision}); allowed difference {allowed:.2g}: do not use it on this device, re-export"
         )
 
 

@@ -8,6 +8,7 @@ import onnxruntime as ort
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault, TensorSpec
 from edge.families import FAMILIES
+from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 
 MAX_CHUNK = 64  # crops per call: bounds memory, and measured no slower than one big batch
@@ -16,17 +17,18 @@ MAX_CHUNK = 64  # crops per call: bounds memory, and measured no slower than one
 class OnnxRuntimeScorer:
     """Scores crops with a bundle's graph. Raises BundleFault when the graph is not what its contract says."""
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
+    def __init__(self, bundle: Bundle, choice: EngineChoice) -> None:
         self._contract = bundle.manifest.contract
         self._family = FAMILIES[bundle.manifest.family]
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = choice.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        model = bundle.model(choice.precision)
         try:
-            self._session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as err:
-            raise BundleFault(f"{bundle.folder}/model.onnx: ONNX Runtime refuses it: {err}") from err
+            raise BundleFault(f"{bundle.folder} {choice.precision}: ONNX Runtime refuses it: {err}") from err
         _compare(bundle, "inputs", self._session.get_inputs(), self._contract.inputs)
         _compare(bundle, "outputs", self._session.get_outputs(), self._contract.outputs)
         self._outputs = [spec.name for spec in self._contract.outputs]

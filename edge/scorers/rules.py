@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
+from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
 
@@ -125,10 +126,10 @@ class RulesFile(Settings):
 class RulesScorer:
     """Scores crops by a bundle's `rules.json`. Raises BundleFault when that is not a set of rules for its contract."""
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        """`threads` is taken like every scorer does; the work of one board is too small to share out."""
+    def __init__(self, bundle: Bundle, choice: EngineChoice) -> None:
+        """`choice` is taken like every scorer does; the work of one board is too small to share out to threads."""
         try:
-            self._rules = RulesFile.model_validate_json(bundle.model)
+            self._rules = RulesFile.model_validate_json(bundle.model(choice.precision))
         except ValidationError as err:
             faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in err.errors(include_url=False))
             raise BundleFault(f"{bundle.folder}/rules.json: {faults}") from None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from calibration.thresholds import ThresholdFault, quantile_threshold, threshold_with_evidence
+from calibration.thresholds import ThresholdFault, quantile_choice, quantile_threshold
 
 pytestmark = pytest.mark.unit
 
@@ -36,19 +36,20 @@ def test_no_threshold_without_finite_scores(good: list[float]) -> None:
 def test_evidence_counts_what_the_threshold_does() -> None:
     good = np.arange(300, dtype=np.float32)
     defect = np.array([100.0, 400.0, 500.0, 600.0], np.float32)
-    made = threshold_with_evidence(good=good, defect=defect, split="val", data_sha256="a" * 64, tool="test")
-    assert made.evidence.false_call_ppm == pytest.approx(10_000)
-    assert made.evidence.false_call_ppm_upper > made.evidence.false_call_ppm
-    assert made.evidence.recall == 0.75
-    assert made.evidence.recall_lower is not None
-    assert made.evidence.recall_lower < 0.75
+    made = quantile_choice(good=good, defect=defect, split="val", data_sha256="a" * 64)
+    assert made.choice.false_call_ppm == pytest.approx(10_000)
+    assert made.choice.false_call_ppm_upper > made.choice.false_call_ppm
+    (promise,) = made.choice.promises
+    assert promise.caught_units == 3
+    assert promise.recall_lower is not None
+    assert promise.recall_lower < 0.75
 
 
 def test_defects_do_not_move_the_threshold() -> None:
     good = np.random.default_rng(0).random(300).astype(np.float32)
     made = [
-        threshold_with_evidence(good=good, defect=defect, split="val", data_sha256="a" * 64, tool="test")
+        quantile_choice(good=good, defect=defect, split="val", data_sha256="a" * 64)
         for defect in (np.zeros(0, np.float32), np.full(50, 0.5, np.float32))
     ]
-    assert made[0].threshold == made[1].threshold
-    assert made[0].evidence.recall is None
+    assert made[0].value == made[1].value
+    assert made[0].choice.promises[0].recall_lower is None

@@ -40,24 +40,29 @@ def write_rules_bundle(folder: Path, rules_json: bytes | None = None, golden_shi
 
 
 def _thresholds() -> dict[str, object]:
-    evidence = {
+    counts = {"n_rows": 6, "n_units": 6, "caught_units": 6, "misses_units": 0}
+    promise = {"label": "any defect", **counts, "confidence": 0.95, "recall_lower": 0.6}
+    choice = {
+        "method": "quantile",
+        "target_false_call_ppm": 1e4,
+        "confidence": 0.95,
+        "kept": True,
         "split": "drawn",
-        "n_good": 3,
-        "n_defect": 6,
         "data_sha256": "d" * 64,
+        "n_good": 3,
+        "n_good_units": 3,
+        "n_defect": 6,
+        "false_call_units": 0,
         "false_call_ppm": 0.0,
         "false_call_ppm_upper": 631_597.0,
-        "recall": 1.0,
-        "recall_lower": 0.6,
-        "confidence": 0.95,
-        "tool": "tests",
+        "promises": [promise],
     }
-    return {"schema_version": 1, "threshold": 1.0, "method": "by hand", "evidence": evidence}
+    return {"schema_version": 2, "tool": "tests", "precisions": {"fp32": {"value": 1.0, "choice": choice}}}
 
 
 def _manifest() -> dict[str, object]:
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "family": "solder_joint",
         "engine": "rules",
         "variant": "rules/by_hand",
@@ -73,12 +78,19 @@ def _manifest() -> dict[str, object]:
             "outputs": [{"name": "score", "shape": ["N"], "dtype": "float32", "meaning": "exceedance"}],
         },
         "data": {"name": "drawn", "sha256": "d" * 64, "n_train": 3, "n_val": 9},
-        "parity": {
-            "compared_with": "itself",
-            "n": 9,
-            "max_abs_score_difference": 0.0,
-            "verdict_agreement_frac": 1.0,
+        "graphs": {
+            "fp32": {
+                "file": "rules.json",
+                "golden_tolerance": 0.02,
+                "parity": {
+                    "compared_with": "itself",
+                    "n": 9,
+                    "max_abs_score_difference": 0.0,
+                    "spearman": 1.0,
+                    "verdict_agreement_frac": 1.0,
+                    "lost_defects": 0,
+                },
+            }
         },
-        "golden_tolerance": 0.02,
         "tools": {},
     }

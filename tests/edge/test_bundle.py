@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import BundleFault, read_bundle
-from edge.scorers import checked_scores, load_scorer
+from edge.scorers import EngineChoice, checked_scores, load_scorer
 from export.demo import BUNDLE
 
 pytestmark = pytest.mark.unit
@@ -42,9 +42,9 @@ def edit(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 def test_the_shipped_bundle_loads_and_agrees_with_its_golden_crops() -> None:
     shipped = read_bundle(BUNDLE)
-    scorer = load_scorer(shipped, threads=1)
+    scorer = load_scorer(shipped, EngineChoice(threads=1))
     again = checked_scores(scorer, shipped.golden_batch).score
-    np.testing.assert_allclose(again, shipped.golden_score, rtol=1e-3)
+    np.testing.assert_allclose(again, shipped.golden_score(), rtol=1e-3)
 
 
 def test_every_flipped_bit_is_seen(bundle: Path) -> None:
@@ -82,9 +82,9 @@ def test_another_bundle_than_the_approved_one(bundle: Path) -> None:
         read_bundle(bundle, expected_sha256="0" * 64)
 
 
-@pytest.mark.parametrize("field", ["threshold", "method", "evidence"])
+@pytest.mark.parametrize("field", ["value", "choice"])
 def test_no_evidence_no_load(bundle: Path, field: str) -> None:
-    edit(bundle / "thresholds.json", lambda d: d.pop(field))
+    edit(bundle / "thresholds.json", lambda d: d["precisions"]["fp32"].pop(field))
     sealed(bundle)
     with pytest.raises(BundleFault, match=field):
         read_bundle(bundle)
@@ -92,17 +92,51 @@ def test_no_evidence_no_load(bundle: Path, field: str) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("n_good", 0), ("confidence", 0.2), ("false_call_ppm", -1), ("data_sha256", "x"), ("tool", None)],
+    [("n_good", 0), ("confidence", 0.2), ("false_call_ppm", -1), ("data_sha256", "x"), ("split", None)],
 )
 def test_evidence_out_of_its_limits_is_refused(bundle: Path, field: str, value: object) -> None:
-    edit(bundle / "thresholds.json", lambda d: d["evidence"].update({field: value}))
+    edit(bundle / "thresholds.json", lambda d: d["precisions"]["fp32"]["choice"].update({field: value}))
     sealed(bundle)
     with pytest.raises(BundleFault, match=field):
         read_bundle(bundle)
 
 
+def test_figures_from_the_data_of_the_choice_are_refused(bundle: Path) -> None:
+    def measured_on_itself(file: dict[str, Any]) -> None:
+        threshold = file["precisions"]["fp32"]
+        keys = ("split", "data_sha256", "n_good", "n_defect", "false_call_ppm", "false_call_ppm_upper", "confidence")
+        figures = {key: threshold["choice"][key] for key in keys}
+        threshold["measured"] = figures | {"recall": 1.0, "recall_lower": 0.9}
+
+    edit(bundle / "thresholds.json", measured_on_itself)
+    sealed(bundle)
+    with pytest.raises(BundleFault, match="the very data the threshold was chosen on"):
+        read_bundle(bundle)
+
+
+def test_a_promise_that_is_not_kept_says_what_it_would_take(bundle: Path) -> None:
+    edit(bundle / "thresholds.json", lambda d: d["precisions"]["fp32"]["choice"].update(kept=False))
+    sealed(bundle)
+    with pytest.raises(BundleFault, match="shortfall"):
+        read_bundle(bundle)
+
+
+def test_a_precision_without_a_graph_is_refused_with_the_workshops_reason(bundle: Path) -> None:
+    edit(bundle / "manifest.json", lambda d: d.update(refused={"int8": "loses 3 defects"}))
+    sealed(bundle)
+    with pytest.raises(BundleFault, match="has no int8 graph: loses 3 defects"):
+        load_scorer(read_bundle(bundle), EngineChoice(precision="int8"))
+
+
+def test_a_threshold_without_its_graph_is_refused(bundle: Path) -> None:
+    edit(bundle / "thresholds.json", lambda d: d["precisions"].update(int8=d["precisions"]["fp32"]))
+    sealed(bundle)
+    with pytest.raises(BundleFault, match="the manifest has graphs"):
+        read_bundle(bundle)
+
+
 def test_parity_must_be_measured(bundle: Path) -> None:
-    edit(bundle / "manifest.json", lambda d: d.pop("parity"))
+    edit(bundle / "manifest.json", lambda d: d["graphs"]["fp32"].pop("parity"))
     sealed(bundle)
     with pytest.raises(BundleFault, match="parity"):
         read_bundle(bundle)
@@ -114,7 +148,7 @@ def test_golden_mismatch_is_refused(bundle: Path) -> None:
     np.save(bundle / "golden/score.npy", score)
     sealed(bundle)
     with pytest.raises(BundleFault, match="crop 1 scores"):
-        load_scorer(read_bundle(bundle), threads=1)
+        load_scorer(read_bundle(bundle), EngineChoice(threads=1))
 
 
 def test_pickles_are_never_read(bundle: Path) -> None:
@@ -128,7 +162,7 @@ def test_a_contract_that_is_not_the_graphs_is_refused(bundle: Path) -> None:
     edit(bundle / "manifest.json", lambda d: d["contract"]["inputs"][0].update(shape=["N", 3, 32, 32]))
     sealed(bundle)
     with pytest.raises(BundleFault, match="the contract says"):
-        load_scorer(read_bundle(bundle), threads=1)
+        load_scorer(read_bundle(bundle), EngineChoice(threads=1))
 
 
 def test_a_name_that_points_outside_is_refused(bundle: Path) -> None:

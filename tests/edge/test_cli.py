@@ -16,6 +16,7 @@ from edge.inspect_once import board_from_file
 from edge.inspection import Inspection
 from edge.journal import JournalWriter
 from edge.recipe import read_recipe
+from edge.scorers import EngineChoice
 from export.demo import BUNDLE, as_jpeg, demo_recipe
 from export.simulator.board import reference_board
 from export.simulator.datasets import PART_NUMBER
@@ -111,7 +112,7 @@ def test_recipe_new_then_inspect(desk: Path, tmp_path: Path) -> None:
 
 
 def test_replay_shows_no_difference_for_the_same_bundle_and_all_for_a_stricter_one(desk: Path, tmp_path: Path) -> None:
-    inspection = Inspection(read_recipe(desk / "recipe"), 1, SystemClock())
+    inspection = Inspection(read_recipe(desk / "recipe"), EngineChoice(threads=1), SystemClock())
     journal = JournalWriter(tmp_path / "journal.sqlite")
     for name in ("GOOD", "BAD"):
         board = board_from_file(desk / f"{name}.jpg", inspection.recipe.reference.shape, SystemClock())
@@ -135,8 +136,8 @@ def stricter_bundle(folder: Path) -> Path:
     from tests.edge.test_bundle import edit, sealed  # noqa: PLC0415
 
     shutil.copytree(BUNDLE, folder)
-    edit(folder / "thresholds.json", lambda d: d.update(threshold=-1e6))
-    edit(folder / "manifest.json", lambda d: d.update(golden_tolerance=0.1))
+    edit(folder / "thresholds.json", lambda d: d["precisions"]["fp32"].update(value=-1e6))
+    edit(folder / "manifest.json", lambda d: d["graphs"]["fp32"].update(golden_tolerance=0.1))
     sealed(folder)
     return folder
 

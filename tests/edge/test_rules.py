@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from edge.bundle import BundleFault, read_bundle
-from edge.scorers import ScorerFault, checked_scores, load_scorer
+from edge.scorers import EngineChoice, ScorerFault, checked_scores, load_scorer
 from edge.scorers.rules import (
     FEATURES,
     MAX_SCORE,
@@ -120,7 +120,7 @@ def test_the_score_is_the_worst_exceedance() -> None:
 
 
 def test_the_scorer_of_a_bundle_scores_alone_as_in_a_batch(tmp_path: Path) -> None:
-    scorer = load_scorer(read_bundle(write_rules_bundle(tmp_path / "b")), threads=1)
+    scorer = load_scorer(read_bundle(write_rules_bundle(tmp_path / "b")), EngineChoice(threads=1))
     crops = np.concatenate(list(KINDS.values()))
     batch = checked_scores(scorer, crops)
     assert batch.map is None
@@ -132,7 +132,7 @@ def test_the_scorer_of_a_bundle_scores_alone_as_in_a_batch(tmp_path: Path) -> No
 
 
 def test_crops_it_was_not_made_for_are_a_fault(tmp_path: Path) -> None:
-    scorer = RulesScorer(read_bundle(write_rules_bundle(tmp_path / "b")), threads=1)
+    scorer = RulesScorer(read_bundle(write_rules_bundle(tmp_path / "b")), EngineChoice(threads=1))
     with pytest.raises(ScorerFault, match=r"\(1, 32, 32, 3\), expected uint8 \(N, 64, 64, 3\)"):
         scorer.score(np.zeros((1, 32, 32, 3), np.uint8))
     with pytest.raises(ScorerFault, match="no crops"):
@@ -142,7 +142,7 @@ def test_crops_it_was_not_made_for_are_a_fault(tmp_path: Path) -> None:
 def test_wrong_golden_scores_are_found_before_a_board_is(tmp_path: Path) -> None:
     bundle = read_bundle(write_rules_bundle(tmp_path / "b", golden_shift=0.05))
     with pytest.raises(BundleFault, match="allowed difference"):
-        load_scorer(bundle, threads=1)
+        load_scorer(bundle, EngineChoice(threads=1))
 
 
 def _broken(**changes: object) -> bytes:
@@ -172,7 +172,7 @@ LIMIT = {"feature": "dome", "unit": "", "typical": 0.4, "low": 0.0}
 def test_a_wrong_rules_file_is_refused_with_what_is_wrong(tmp_path: Path, model: bytes, message: str) -> None:
     bundle = read_bundle(write_rules_bundle(tmp_path / "b", rules_json=model))
     with pytest.raises(BundleFault, match=message):
-        RulesScorer(bundle, threads=1)
+        RulesScorer(bundle, EngineChoice(threads=1))
 
 
 def test_a_limit_that_is_not_finite_is_refused() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.thresholds import threshold_with_evidence
-from edge.bundle import BundleFault, DataFingerprint, Manifest, Parity, read_bundle
+from calibration.thresholds import quantile_choice
+from edge.bundle import BundleFault, DataFingerprint, GraphRecord, Manifest, Parity, read_bundle
+from edge.thresholds import Thresholds
 from export.bundle import MAX_GOLDEN, MIN_GOLDEN, BundleParts, BundleWriteFault, golden_choice, write_bundle
 from export.datasets import GOOD_LABELS
 
@@ -19,11 +20,22 @@ from export.families.solder_joint.contract import contract
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 
+PARITY = Parity(
+    compared_with="torch",
+    n=50,
+    max_abs_score_difference=0.0,
+    spearman=1.0,
+    verdict_agreement_frac=1.0,
+    lost_defects=0,
+)
+
+
 def _parts(model: bytes = b"graph") -> BundleParts:
     good = np.linspace(0, 1, 50, dtype=np.float32)
+    threshold = quantile_choice(good=good, defect=good[:0], split="val", data_sha256="a" * 64)
     return BundleParts(
         manifest=Manifest(
-            schema_version=1,
+            schema_version=2,
             family="solder_joint",
             engine="onnx",
             variant="cae/recon",
@@ -32,22 +44,21 @@ def _parts(model: bytes = b"graph") -> BundleParts:
             created_utc="2025-01-01T00:00:00Z",
             contract=contract(channels="grey", normalisation="standardised", places=True),
             data=DataFingerprint(name="drawn", sha256="a" * 64, n_train=10, n_val=50),
-            parity=Parity(compared_with="torch", n=50, max_abs_score_difference=0.0, verdict_agreement_frac=1.0),
-            golden_tolerance=1e-3,
+            graphs={"fp32": GraphRecord(file="model.onnx", parity=PARITY, golden_tolerance=1e-3)},
             tools={},
             files={},
         ),
-        model=model,
-        thresholds=threshold_with_evidence(good=good, defect=good[:0], split="val", data_sha256="a" * 64, tool="test"),
+        models={"fp32": model},
+        thresholds=Thresholds(schema_version=2, tool="test", precisions={"fp32": threshold}),
         golden_batch=np.zeros((8, 64, 64, 3), np.uint8),
-        golden_score=good[:8],
+        golden_scores={"fp32": good[:8]},
     )
 
 
 def test_what_is_written_is_what_a_station_reads(tmp_path: Path) -> None:
     identity = write_bundle(tmp_path / "joint.bundle", _parts())
     bundle = read_bundle(tmp_path / "joint.bundle", identity)
-    assert bundle.model == b"graph"
+    assert bundle.model() == b"graph"
     assert bundle.thresholds == _parts().thresholds
     assert sorted(p.name for p in tmp_path.iterdir()) == ["joint.bundle"]  # nothing left aside
 
@@ -72,7 +83,7 @@ def test_bundle_that_would_not_load_never_takes_its_name(tmp_path: Path) -> None
     write_bundle(tmp_path / "b", _parts())
     before = read_bundle(tmp_path / "b").sha256
     broken = _parts()
-    object.__setattr__(broken, "golden_score", np.full(8, np.nan, np.float32))
+    object.__setattr__(broken, "golden_scores", {"fp32": np.full(8, np.nan, np.float32)})
     with pytest.raises(BundleFault, match="finite"):
         write_bundle(tmp_path / "b", broken)
     assert read_bundle(tmp_path / "b").sha256 == before

@@ -168,8 +168,9 @@ def test_preset_trains_into_a_bundle_that_reads(
     bundle = read_bundle(tmp_path / "b", write(trained, tmp_path / "b"))
     assert bundle.manifest.contract == GRAPH
     assert bundle.manifest.variant == "classifier/surprise"
-    assert bundle.thresholds.threshold > 0
-    assert (bundle.thresholds.evidence.recall is None) == (preset == "labelled")  # its defects have all been learned
+    assert bundle.threshold().value > 0
+    n_defect = bundle.threshold().choice.n_defect
+    assert (n_defect == 0) == (preset == "labelled")  # its defects have all been learned
 
 
 def test_whole_pictures_are_refused(tmp_path: Path, joint_set: Path) -> None:

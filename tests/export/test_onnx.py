@@ -16,7 +16,6 @@ from export.onnx import (  # noqa: E402
     ExportFault,
     check_graph,
     deployable,
-    measure_parity,
     naive_onnx_from_torch,
     onnx_from_torch,
     run_onnx,
@@ -81,12 +80,3 @@ def test_graph_that_breaks_the_contract_is_refused(models: dict[str, bytes]) -> 
     other = CONTRACT.model_copy(update={"outputs": CONTRACT.outputs[:1]})
     with pytest.raises(ExportFault, match="outputs: the graph has"):
         check_graph(model, other)
-
-
-def test_parity_counts_changed_verdicts() -> None:
-    trained = np.array([0.1, 0.2, 0.3, 0.4], np.float32)
-    exported = np.array([0.1, 0.2, 0.26, 0.4], np.float32)
-    parity = measure_parity(trained, exported, threshold=0.28)
-    assert parity.n == 4
-    assert parity.max_abs_score_difference == pytest.approx(0.04, rel=1e-3)
-    assert parity.verdict_agreement_frac == 0.75

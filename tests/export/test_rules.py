@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.bundle import read_bundle
-from edge.scorers import checked_scores, load_scorer
+from edge.scorers import EngineChoice, checked_scores, load_scorer
 from export.datasets import DataFault, load_crops, read_data_set
 from export.metrics import auroc
 from export.rules import LabelledCrops, RulesFault, fit_rules, rules_json_bytes, score
@@ -78,12 +78,12 @@ def data_set(tmp_path: Path) -> Path:
 def test_a_bundle_that_a_station_loads_and_scores_with(data_set: Path, tmp_path: Path, variant: str) -> None:
     report = write_rules_bundle(data_set, tmp_path / "rules.bundle", variant=variant)
     bundle = read_bundle(tmp_path / "rules.bundle", report.identity)
-    scorer = load_scorer(bundle, threads=1)
+    scorer = load_scorer(bundle, EngineChoice(threads=1))
     assert bundle.manifest.engine == "rules"
-    assert bundle.manifest.parity.verdict_agreement_frac == 1.0
-    assert bundle.thresholds.evidence.n_good == 20
-    assert bundle.thresholds.evidence.n_defect == 40
-    called = {k: checked_scores(scorer, c).score > bundle.thresholds.threshold for k, c in OTHER.items()}
+    assert bundle.manifest.graphs["fp32"].parity.verdict_agreement_frac == 1.0
+    assert bundle.threshold().choice.n_good == 20
+    assert bundle.threshold().choice.n_defect == 40
+    called = {k: checked_scores(scorer, c).score > bundle.threshold().value for k, c in OTHER.items()}
     assert called["good"].sum() <= 1
     assert called["bridge"].all()
     assert called["missing"].all()

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.bundle import read_bundle  # noqa: E402
-from edge.scorers import load_scorer  # noqa: E402
+from edge.scorers import EngineChoice, load_scorer  # noqa: E402
 from export.cli import app  # noqa: E402
 from export.families.solder_joint.net import Autoencoder  # noqa: E402
 from export.families.solder_joint.presets import PRESETS, Preset, Variant  # noqa: E402
@@ -86,12 +86,12 @@ def bundle(joint_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_trained_bundle_is_one_a_station_loads(bundle: Path) -> None:
     made = read_bundle(bundle)
-    load_scorer(made, threads=1)  # judges its own golden crops
+    load_scorer(made, EngineChoice(threads=1))  # judges its own golden crops
     assert made.manifest.variant == "cae/recon"
     assert made.manifest.contract.region_scale == 1.5
-    assert made.manifest.parity.verdict_agreement_frac == 1.0
-    assert made.thresholds.evidence.split == "val"
-    assert made.thresholds.evidence.n_defect > 0
+    assert made.manifest.graphs["fp32"].parity.verdict_agreement_frac == 1.0
+    assert made.threshold().choice.split == "val"
+    assert made.threshold().choice.n_defect > 0
 
 
 def test_evaluation_object_has_what_was_agreed(bundle: Path, joint_set: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_evaluation_object_has_what_was_agreed(bundle: Path, joint_set: Path, tm
     figures = json.loads(report.read_text())
     assert figures.keys() >= EVALUATE_KEYS
     assert figures["bundle_sha256"] == read_bundle(bundle).sha256
-    assert figures["threshold"] == read_bundle(bundle).thresholds.threshold
+    assert figures["threshold"] == read_bundle(bundle).threshold().value
     assert set(figures["per_label"]) == {"bridge", "missing"}
     assert sum(label["n"] for label in figures["per_label"].values()) == figures["n_defect"]
     assert figures["n_left_out"] == {"near_defect": 2}

@@ -17,7 +17,7 @@ from edge.board import Floats, Image
 from edge.bundle import Bundle
 from edge.inspector import run_inspector
 from edge.process import run_process
-from edge.scorers import Scorer, load_scorer
+from edge.scorers import EngineChoice, Scorer, load_scorer
 
 HANG_S = 3_600.0
 
@@ -56,8 +56,8 @@ def main() -> int:
     station_file = Path(sys.argv[2])
     control = station_file.parent / "scorer-fault"
 
-    def faulty(bundle: Bundle, threads: int) -> Scorer:
-        return FaultyScorer(load_scorer(bundle, threads), control)
+    def faulty(bundle: Bundle, choice: EngineChoice) -> Scorer:
+        return FaultyScorer(load_scorer(bundle, choice), control)
 
     edge.inspection.load_scorer = faulty
     return run_process("inspector", run_inspector, station_file)

@@ -15,6 +15,7 @@ from edge.inspect_once import board_from_file
 from edge.inspection import Inspection
 from edge.recipe import read_recipe
 from edge.recipe_new import new_recipe
+from edge.scorers import EngineChoice
 from export.rules_bundle import write_rules_bundle
 from tests.station.conftest import Rig
 
@@ -90,13 +91,13 @@ def test_a_second_product_is_a_station_too_and_neither_is_taken_for_the_other(
         verdict_budget_ms=5_000,
         picture=complete[0],
     )
-    inspection = Inspection(read_recipe(tmp_path / "recipe"), 2, SystemClock())
+    inspection = Inspection(read_recipe(tmp_path / "recipe"), EngineChoice(), SystemClock())
     shape = inspection.recipe.reference.shape
     for path in complete[1:4] + [p for p, r in index.items() if r["split"] == "val" and r["label"] == "anomaly"][:3]:
         verdict = inspection.inspect(board_from_file(data / path, shape, SystemClock())).verdict
         assert verdict.reason in (Reason.JUDGED, Reason.OUT_OF_VIEW), (path, verdict.detail)
         assert len(verdict.findings) >= len(inspection.recipe.settings.places) - 2
-    other = Inspection(read_recipe(headers), 2, SystemClock())
+    other = Inspection(read_recipe(headers), EngineChoice(), SystemClock())
     stranger = board_from_file(data / complete[1], shape, SystemClock())
     held = other.inspect(stranger).verdict
     assert (held.outcome, held.reason) == (Outcome.UNDECIDED, Reason.NOT_REGISTERED)
