@@ -1,5 +1,5 @@
-"""From a data set folder to bundles: read, cut, train, check, export, measure, write. One screen per step, in that
-order.
+"""From a data set folder to a trained network: read, cut, train, check. One screen per step, in that order. What
+becomes of the network is `export.to_bundle`'s; `export.checkpoint` keeps it for another day.
 
 Nothing here looks at a split other than `train` and `val`, and only good places of those are trained on or set a
 threshold.
@@ -10,21 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from calibration.thresholds import quantile_choice
-from edge.bundle import Contract, GraphRecord, Manifest, Parity, model_file
+from edge.bundle import Contract
 from edge.families import FAMILIES as STATION_FAMILIES
-from edge.thresholds import Thresholds
-from export.agreement import agreement
-from export.bundle import BundleParts, golden_choice, write_bundle
+from export.checkpoint import CheckpointFault, CheckpointRecord, read_checkpoint, write_checkpoint
 from export.datasets import (
-    GOOD_LABELS,
     TRAIN_SPLIT,
     VAL_SPLIT,
     contract_crops,
@@ -33,11 +28,8 @@ from export.datasets import (
     read_data_set,
 )
 from export.families import FamilyRecipe, Preset, load_family, one_of
-from export.onnx import ExportFault, onnx_from_torch, run_onnx, run_torch, tool_versions
 from export.teaching import Check, Samples, TeachingJob
 from export.train import EpochReport, FitReport, TrainingFault
-
-TOOL = "boardgate train"
 
 Settings = TypeVar("Settings")  # a preset's own dataclass
 
@@ -74,8 +66,8 @@ class Trained:
     network: nn.Module
     contract: Contract
     samples: Samples
-    report: FitReport
-    check: Check
+    report: FitReport | None = None  # None when it came from a checkpoint
+    check: Check | None = None
 
 
 def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambda report: None) -> Trained:
@@ -115,69 +107,63 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
     )
 
 
-def write(trained: Trained, out: Path, score: str | None = None) -> str:
-    """Export a trained network with one of its scores and write the bundle; returns the bundle's identity.
-
-    The threshold is taken from the exported graph's own scores, the ones a station will see. Raises UnknownName,
-    ExportFault when the graph is wrong or disagrees with the network, BundleWriteFault.
-    """
-    name = score_of(score or trained.request.score, trained.variant, trained.scores)
-    samples, recipe = trained.samples, trained.recipe
-    module = recipe.scored(trained.network, name)
-    model = onnx_from_torch(module, trained.contract)
-    scores = run_onnx(model, samples.val).score
-    threshold = quantile_choice(
-        good=scores[samples.val_good],
-        defect=scores[~samples.val_good],
-        split=VAL_SPLIT,
-        data_sha256=samples.data.sha256,
-    )
-    parity = agreement(
-        run_torch(module, samples.val).score,
-        scores,
-        thresholds=(threshold.value, threshold.value),
-        is_defect=~samples.val_good,
-        compared_with=f"torch {torch.__version__}, FP32, CPU, on validation crops",
-    )
-    check_parity(parity, recipe.TORCH_ONNX_FRAC * abs(threshold.value))
-    golden = golden_choice([row.label for row in samples.val_rows], scores, GOOD_LABELS)
-    parts = BundleParts(
-        manifest=manifest_of(trained, name, parity),
-        models={"fp32": model},
-        thresholds=Thresholds(schema_version=2, tool=TOOL, precisions={"fp32": threshold}),
-        golden_batch=samples.val_crops[golden],
-        golden_scores={"fp32": scores[golden]},
-    )
-    return write_bundle(out, parts)
-
-
-def check_parity(parity: Parity, allowed: float) -> None:
-    """Raise ExportFault when exported and trained scores differ by more than `allowed`."""
-    if parity.max_abs_score_difference > allowed:
-        raise ExportFault(
-            f"exported scores differ from torch's by {parity.max_abs_score_difference:.3g}, allowed {allowed:.3g}"
-        )
-
-
-def manifest_of(trained: Trained, score: str, parity: Parity) -> Manifest:
-    """The manifest of a trained network exported with `score`; its files are filled in when it is written."""
-    return Manifest(
-        schema_version=2,
-        family=trained.request.family,
-        engine="onnx",
-        variant=f"{trained.variant}/{score}",
-        preset=trained.request.preset,
-        seed=trained.request.seed,
-        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+def keep(trained: Trained, folder: Path) -> None:
+    """Write the network as a checkpoint. Raises CheckpointFault when something else is there."""
+    request = trained.request
+    record = CheckpointRecord(
+        schema_version=1,
+        family=request.family,
+        preset=request.preset,
+        variant=trained.variant,
+        seed=request.seed,
+        table=request.table,
+        where=request.where,
+        val_where=request.val_where,
         contract=trained.contract,
         data=trained.samples.data,
-        graphs={
-            "fp32": GraphRecord(
-                file=model_file("onnx", "fp32"), parity=parity, golden_tolerance=trained.recipe.GOLDEN_FRAC
-            )
-        },
-        tools=tool_versions(),
-        files={},
+        weights_sha256="0" * 64,
+    )
+    write_checkpoint(folder, record, trained.network.state_dict())
+
+
+def trained_before(folder: Path, data: Path) -> Trained:
+    """A checkpoint's network, with the data it was trained on read anew. Raises CheckpointFault when that data has
+    changed or the weights are another network's, DataFault."""
+    record, state = read_checkpoint(folder)
+    recipe = load_family(record.family)
+    preset = one_of(recipe.PRESETS, record.preset, "preset")
+    variant = one_of(preset.variants, record.variant, f"preset {record.preset!r}: variant")
+    request = TrainRequest(
+        family=record.family,
+        data=data,
+        table=record.table,
+        where=record.where,
+        val_where=record.val_where,
+        preset=record.preset,
+        variant=record.variant,
+        seed=record.seed,
+        channels=record.contract.channels,
+        normalisation=record.contract.normalisation,
+    )
+    contract, samples = read_samples(request, recipe, preset)
+    if samples.data.sha256 != record.data.sha256:
+        raise CheckpointFault(
+            f"{data}: its train and val rows are not those {folder} learned from "
+            f"(fingerprint {samples.data.sha256[:12]}…, expected {record.data.sha256[:12]}…)"
+        )
+    network = variant.build()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as err:
+        raise CheckpointFault(f"{folder}: not the weights of {record.preset} {record.variant}: {err}") from None
+    return Trained(
+        request=request,
+        recipe=recipe,
+        variant=record.variant,
+        scores=variant.scores,
+        network=network.eval(),
+        contract=contract,
+        samples=samples,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from edge.bundle import Contract
+from edge.thresholds import Precision
 from export.faults import WorkshopFault
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class FamilyRecipe(Protocol):
 
     PRESETS: Mapping[str, Preset]
     TORCH_ONNX_FRAC: float
-    GOLDEN_FRAC: float
+    GOLDEN_FRACS: Mapping[Precision, float]
 
     def contract(self, *, channels: str, normalisation: str, places: bool) -> Contract:
         """The contract of a graph trained with these settings."""
@@ -112,6 +113,10 @@ class FamilyRecipe(Protocol):
 
     def scored(self, network: nn.Module, score: str) -> nn.Module:
         """The network with its score: graph input to `score` and `map`."""
+        ...
+
+    def float_scopes(self, score: str) -> tuple[str, ...]:
+        """Modules of a scored network whose nodes must stay in FP32 at every precision."""
         ...
 
 

@@ -8,11 +8,16 @@ from export.families import one_of
 from export.families.solder_joint.contract import contract
 from export.families.solder_joint.presets import PRESETS
 from export.families.solder_joint.scores import SCORES
-from export.families.solder_joint.tolerances import GOLDEN_FRAC, TORCH_ONNX_FRAC
+from export.families.solder_joint.tolerances import GOLDEN_FRACS, TORCH_ONNX_FRAC
 
-__all__ = ["GOLDEN_FRAC", "PRESETS", "TORCH_ONNX_FRAC", "contract", "scored"]
+__all__ = ["GOLDEN_FRACS", "PRESETS", "TORCH_ONNX_FRAC", "contract", "float_scopes", "scored"]
 
 
 def scored(network: nn.Module, score: str) -> nn.Module:
     """The network with its score as one module."""
     return one_of(SCORES, score, "score")(network)
+
+
+def float_scopes(score: str) -> tuple[str, ...]:
+    """Modules whose nodes stay in FP32 at every precision: GradCon's backward pass loses its cosines in FP16."""
+    return ("backward",) if score == "gradcon" else ()
