@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from edge.scorers.choice import EngineChoice
 
 bench = typer.Typer(help="The benchmarks: figures with the command that makes them.", no_args_is_help=True)
 app = typer.Typer()
@@ -70,15 +73,91 @@ def registration(
     run(data, json_file)
 
 
+Threads = Annotated[int, typer.Option(min=1, max=64)]
+Engine = Annotated[str, typer.Option(help="onnxruntime or openvino.")]
+PrecisionName = Annotated[str, typer.Option(help="fp32 or int8-cpu, where the bundle has it.")]
+
+
 @bench.command()
-def cost(json_file: Json = RESULTS / "score_cost.json") -> None:
-    """Milliseconds a joint: rules, naive export, paper, fast, best, in one run.
+def scoring(
+    threads: Threads = 2,
+    rounds: Annotated[int, typer.Option(min=2, max=1_000)] = 30,
+    json_file: Json = RESULTS / "scoring.json",
+    picture: Annotated[Path | None, typer.Option(help="Draw the medians here.")] = Path("docs/scoring.png"),
+) -> None:
+    """What a joint costs: every network on every CPU engine, rules, naive export, against the machine's peak.
 
-    Example: boardgate bench cost
+    Example: boardgate bench scoring
     """
-    from benchmarks.score_cost import run  # noqa: PLC0415
+    from benchmarks.scoring import run  # noqa: PLC0415
 
-    run(json_file=json_file)
+    run(threads=threads, rounds=rounds, json_file=json_file, picture=picture)
+
+
+@bench.command()
+def board_scale(
+    boards: Annotated[int, typer.Option(min=3, max=10_000)] = 30,
+    bundle: Annotated[Path | None, typer.Option(help="Instead of the demo's bundle.")] = None,
+    threads: Threads = 2,
+    engine: Engine = "onnxruntime",
+    precision: PrecisionName = "fp32",
+    out: Out = Path("out/board-scale"),
+    json_file: Json = RESULTS / "board_scale.json",
+) -> None:
+    """A board of 3,000 joints from decoded picture to verdict, time by stage, on the line twin.
+
+    Example: boardgate bench board-scale --boards 30
+    """
+    from benchmarks.board_scale import run  # noqa: PLC0415
+    from export.demo import BUNDLE  # noqa: PLC0415
+
+    run(
+        bundle or BUNDLE,
+        out,
+        n_boards=boards,
+        engine=_cpu_engine(engine, precision, threads),
+        json_file=json_file,
+    )
+
+
+@bench.command()
+def jitter(
+    boards: Annotated[int, typer.Option(min=20, max=1_000_000)] = 5_000,
+    takt_ms: Annotated[int, typer.Option(min=0, max=60_000, help="3,600 boards at 1,000 ms are an hour.")] = 0,
+    bundle: Annotated[Path | None, typer.Option(help="Instead of the demo's bundle.")] = None,
+    threads: Threads = 2,
+    engine: Engine = "onnxruntime",
+    precision: PrecisionName = "fp32",
+    install: Annotated[bool, typer.Option(help="Install the base package into a fresh environment, too.")] = True,
+    out: Out = Path("out/jitter"),
+    json_file: Json = RESULTS / "jitter.json",
+) -> None:
+    """Spread of times, first board, memory over many boards, start to first verdict, size of an installation.
+
+    Example: boardgate bench jitter --boards 3600 --takt-ms 1000
+    """
+    from benchmarks.jitter import run  # noqa: PLC0415
+    from export.demo import BUNDLE  # noqa: PLC0415
+
+    run(
+        bundle or BUNDLE,
+        out,
+        boards=boards,
+        takt_ms=takt_ms,
+        engine=_cpu_engine(engine, precision, threads),
+        install=install,
+        json_file=json_file,
+    )
+
+
+def _cpu_engine(engine: str, precision: str, threads: int) -> EngineChoice:
+    from edge.engine_choice import CPU_ENGINES, CPU_PRECISIONS  # noqa: PLC0415
+    from edge.scorers.choice import EngineChoice  # noqa: PLC0415
+
+    engines, precisions = {e: e for e in CPU_ENGINES}, {p: p for p in CPU_PRECISIONS}
+    if engine not in engines or precision not in precisions:
+        raise typer.BadParameter(f"{engine} {precision}: choose of {list(engines)} and {list(precisions)}")
+    return EngineChoice(engine=engines[engine], precision=precisions[precision], threads=threads, maps=False)
 
 
 @bench.command()
@@ -93,6 +172,51 @@ def joints(
     from benchmarks.solder_joint_table import run  # noqa: PLC0415
 
     print(run(reports, json_file))
+
+
+@bench.command()
+def promise(json_file: Json = RESULTS / "promise.json") -> None:
+    """Is the promise kept? 10,000 simulated lots of six kinds of scores, and reviews of which 5 % are wrong.
+
+    Example: boardgate bench promise
+    """
+    from benchmarks.promise import run  # noqa: PLC0415
+
+    run(json_file=json_file)
+
+
+@bench.command("promise-example")
+def promise_example(
+    bundle: Annotated[Path, typer.Option(help="A bundle trained on the joints' train split.")],
+    data: Annotated[Path, typer.Option(help="The folder tht-header-joints.")],
+    out: Out = Path("out/promise"),
+    json_file: Json = RESULTS / "promise_example.json",
+) -> None:
+    """What the real solder joints can promise, what not, and how many more defects it would take.
+
+    Example: boardgate bench promise-example --bundle out/tht.bundle --data ../shared/data/tht-header-joints
+    """
+    from benchmarks.promise_example import run  # noqa: PLC0415
+
+    run(bundle, data, out, json_file)
+
+
+@bench.command()
+def flips(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundle folders.")],
+    data: Annotated[Path, typer.Option(help="Data set folder with index.csv.")],
+    table: Annotated[str | None, typer.Option(help="Table of regions beside index.csv.")] = None,
+    split: str = "dev-test",
+    where: Annotated[list[str] | None, typer.Option(help="Keep rows with column=value.")] = None,
+    json_file: Json = RESULTS / "flips.json",
+) -> None:
+    """Verdicts that turn under identical input, in other batches, and under one grey level.
+
+    Example: boardgate bench flips best.bundle --data tht-header-joints --table joints.csv --where view=closeup
+    """
+    from benchmarks.flips import run  # noqa: PLC0415
+
+    run(bundles, data, table=table, split=split, where=where or (), json_file=json_file)
 
 
 @bench.command()

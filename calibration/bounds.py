@@ -7,23 +7,28 @@ count.
 
 from __future__ import annotations
 
-from scipy.stats import binomtest
+from scipy.special import betainccinv, betaincinv
 
 DEFAULT_CONFIDENCE = 0.95
 
 
 def lower_bound_frac(successes: int, trials: int, confidence: float = DEFAULT_CONFIDENCE) -> float:
     """The largest rate that `confidence` allows one to promise, 0 to 1. Raises ValueError on impossible counts."""
-    return float(_test(successes, trials, "greater").proportion_ci(confidence, method="exact").low)
+    _check(successes, trials)
+    if successes == 0:
+        return 0.0
+    return float(betaincinv(successes, trials - successes + 1, 1.0 - confidence))
 
 
 def upper_bound_frac(successes: int, trials: int, confidence: float = DEFAULT_CONFIDENCE) -> float:
     """The rate that is exceeded only with probability 1 - `confidence`, 0 to 1. Raises ValueError on impossible
     counts."""
-    return float(_test(successes, trials, "less").proportion_ci(confidence, method="exact").high)
+    _check(successes, trials)
+    if successes == trials:
+        return 1.0
+    return float(betainccinv(successes + 1, trials - successes, 1.0 - confidence))
 
 
-def _test(successes: int, trials: int, alternative: str):  # type: ignore[no-untyped-def]  # SciPy has no types
+def _check(successes: int, trials: int) -> None:
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} of {trials}: need at least one trial and 0 to {trials} successes")
-    return binomtest(successes, trials, alternative=alternative)

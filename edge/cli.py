@@ -225,7 +225,8 @@ def _join_workshop() -> None:
         try:
             room: typer.Typer = entry.load()
         except ModuleNotFoundError as err:
-            if any(word in sys.argv[1:2] for word in ("train", "evaluate", "bench")):
+            own = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+            if sys.argv[1:2] and not sys.argv[1].startswith("-") and sys.argv[1] not in own | {"recipe"}:
                 raise _fail(f"{sys.argv[1]} needs {err.name}: pip install 'boardgate[train]'") from None
             continue
         app.registered_commands.extend(room.registered_commands)

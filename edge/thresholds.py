@@ -1,8 +1,9 @@
 """`thresholds.json`: for each precision a threshold with the evidence for it. No evidence, no load.
 
 `choice` says what the threshold was chosen on and what follows from that choice alone; `measured` holds figures from
-other data, since the data that chose a threshold cannot also say how good it is. Every promised bound stands beside the
-counts it follows from, and is worked out again here when it is read: a bound that its counts cannot carry does not load.
+other data, since the data that chose a threshold cannot also say how good it is. Every promised bound stands beside
+the counts it follows from, and is worked out again here when it is read: a bound that its counts cannot carry does
+not load.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Reviews(Settings):
 
 class Choice(Settings):
     """How the threshold was chosen, on which data, and what that promises. `kept` is False where the data at hand
-    cannot carry the target; `shortfall` then says what it would take.
+    cannot carry the target; `shortfall` then says what it would take, one line each.
 
     `false_call_ppm_upper` is one-sided at `confidence` and follows from `false_call_units` of `n_good_units`.
     """
@@ -217,9 +218,7 @@ def bound_holds(count: int, n: int, rate_frac: float, confidence: float) -> bool
     if rate_frac <= 0.0 or count > MAX_TAIL_TERMS:
         return False
     log_rate, log_rest = math.log(rate_frac), math.log1p(-rate_frac)
-    tail = math.fsum(
-        math.exp(_log_choose(n, k) + k * log_rate + (n - k) * log_rest) for k in range(count, -1, -1)
-    )
+    tail = math.fsum(math.exp(_log_choose(n, k) + k * log_rate + (n - k) * log_rest) for k in range(count, -1, -1))
     return tail <= (1.0 - confidence) * (1.0 + ARITHMETIC_FRAC)
 
 

@@ -1,4 +1,5 @@
-"""Figures of merit from scores: ranks, counts with exact bounds, intervals by resampling the places behind the rows.
+"""Figures of merit from scores: ranks, what a threshold does to rows, places and boards, intervals by resampling the
+places behind the rows.
 
 Higher scores are worse. A score equal to the threshold is good, as at the station.
 """
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from calibration.bounds import DEFAULT_CONFIDENCE, lower_bound_frac, upper_bound_frac
+from calibration.bounds import DEFAULT_CONFIDENCE
+from calibration.line_figures import BoardFigures, Counts, board_figures
 
 BOOTSTRAP_ROUNDS = 500  # the interval's ends then move by about 0.003 from seed to seed
-PPM = 1e6
 
 Scores = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -26,22 +27,6 @@ class Interval:
 
     lower: float
     upper: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What a threshold does: `caught` of `n_defect`, `false_calls` of `n_good`, bounds one-sided at `confidence`."""
-
-    n_good: int
-    n_defect: int
-    caught: int
-    false_calls: int
-    recall: float | None  # None where there was no defect
-    recall_lower: float | None
-    false_call_ppm: float
-    false_call_ppm_upper: float
-    f1: float | None
-    confidence: float
 
 
 def auroc(good: Scores, defect: Scores) -> float:
@@ -75,20 +60,44 @@ def auroc_interval(
     return Interval(lower=float(lower), upper=float(upper))
 
 
-def counts_at(threshold: float, good: Scores, defect: Scores, confidence: float = DEFAULT_CONFIDENCE) -> Counts:
-    """Recall, false calls and F1 of a threshold that was chosen elsewhere."""
-    caught, false_calls = int((defect > threshold).sum()), int((good > threshold).sum())
-    missed = len(defect) - caught
+def counts_of(called: Mask, is_good: Mask) -> Counts:
+    """Rows (N,) that were called defective, counted by what they are."""
     return Counts(
-        n_good=len(good),
-        n_defect=len(defect),
-        caught=caught,
-        false_calls=false_calls,
-        recall=caught / len(defect) if len(defect) else None,
-        recall_lower=lower_bound_frac(caught, len(defect), confidence) if len(defect) else None,
-        false_call_ppm=PPM * false_calls / len(good),
-        false_call_ppm_upper=PPM * upper_bound_frac(false_calls, len(good), confidence),
-        f1=2 * caught / (2 * caught + false_calls + missed) if len(defect) else None,
+        n_good=int(is_good.sum()),
+        false_calls=int((called & is_good).sum()),
+        n_defect=int((~is_good).sum()),
+        caught=int((called & ~is_good).sum()),
+    )
+
+
+def place_counts(called: Mask, is_good: Mask, units: NDArray[np.int64]) -> Counts:
+    """Each physical place (`units`, one number a row) once, by its worst picture.
+
+    A defective place is caught when every picture of it was called, a good one is a false call when any was. The rates
+    of places are therefore no better than those of their pictures on average, and places, unlike pictures of one
+    place, may count as independent: bounds from these counts are safe where those from rows flatter.
+    """
+    good, bad = (_units_with(units[of], called[of]) for of in (is_good, ~is_good))
+    return Counts(
+        n_good=good.n,
+        false_calls=good.any_marked,
+        n_defect=bad.n,
+        caught=bad.n - _units_with(units[~is_good], ~called[~is_good]).any_marked,
+    )
+
+
+def board_counts(
+    called: Mask, is_good: Mask, boards: NDArray[np.str_], confidence: float = DEFAULT_CONFIDENCE
+) -> BoardFigures:
+    """Whole boards (`boards` (N,), the board of each row): without a false call, and held for nothing."""
+    with_good = set(boards[is_good])
+    stopped = set(boards[is_good & called])
+    defect_free = with_good - set(boards[~is_good])
+    return board_figures(
+        boards=len(with_good),
+        without_false_call=len(with_good - stopped),
+        defect_free_boards=len(defect_free),
+        held_for_nothing=len(defect_free & stopped),
         confidence=confidence,
     )
 
@@ -96,6 +105,18 @@ def counts_at(threshold: float, good: Scores, defect: Scores, confidence: float 
 def recall_at_false_call_frac(good: Scores, defect: Scores, frac: float) -> float:
     """Recall at the threshold that the evaluated good places themselves would give; a property of the ranking only."""
     return float((defect > np.quantile(good, 1.0 - frac, method="higher")).mean())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Units:
+    """How many different units there are, and how many of them have a row that is marked."""
+
+    n: int
+    any_marked: int
+
+
+def _units_with(units: NDArray[np.int64], marked: Mask) -> _Units:
+    return _Units(n=len(np.unique(units)), any_marked=len(np.unique(units[marked])))
 
 
 def _labelled(good: Scores, defect: Scores) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -37,6 +37,7 @@ class Scorer(Protocol):
 # Engine -> module and class, imported when asked for: a station has only the engine it uses.
 SCORERS: dict[str, tuple[str, str]] = {
     "onnxruntime": ("edge.scorers.onnxruntime", "OnnxRuntimeScorer"),
+    "openvino": ("edge.scorers.openvino", "OpenVinoScorer"),
     "rules": ("edge.scorers.rules", "RulesScorer"),
 }
 
@@ -58,20 +59,20 @@ def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
 
 
 def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:
-    """Score the golden crops on this device. Raises BundleFault when any differs by more than the stated tolerance."""
+    """Score the golden crops on this device. Raises BundleFault when any differs by more than the stated tolerance,
+    which is relative to the threshold, or to the score itself where that is larger."""
     try:
         got = checked_scores(scorer, bundle.golden_batch).score
     except ScorerFault as fault:
         raise BundleFault(f"{bundle.folder}/golden: {fault}") from fault
     expected = bundle.golden_score(precision)
     tolerance = bundle.manifest.graphs[precision].golden_tolerance
-    allowed = tolerance * max(abs(bundle.threshold(precision).value), 1e-6)
-    worst = int(np.argmax(np.abs(got - expected)))
-    difference = float(abs(got[worst] - expected[worst]))
-    if difference > allowed:
+    allowed = tolerance * np.maximum(max(abs(bundle.threshold(precision).value), 1e-6), np.abs(expected))
+    worst = int(np.argmax(np.abs(got - expected) / allowed))
+    if abs(got[worst] - expected[worst]) > allowed[worst]:
         raise BundleFault(
             f"{bundle.folder}/golden: crop {worst} scores {got[worst]:.6g} here, {expected[worst]:.6g} in the bundle "
-            f"({precision}); allowed difference {allowed:.2g}: do not use it on this device, re-export"
+            f"({precision}); allowed difference {allowed[worst]:.2g}: do not use it on this device, re-export"
         )
 
 

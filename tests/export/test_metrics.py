@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from calibration.line_figures import Counts
 from export.cues import cue_auroc
 from export.metrics import (
     _weighted_auroc,
     auroc,
     auroc_interval,
     average_precision,
-    counts_at,
+    board_counts,
+    counts_of,
+    place_counts,
     recall_at_false_call_frac,
 )
 
@@ -27,20 +30,39 @@ def test_auroc_counts_pairs_and_halves_ties() -> None:
     assert average_precision(GOOD, np.array([0.5, 0.6])) == 1.0
 
 
-def test_counts_take_a_score_on_the_threshold_as_good() -> None:
-    counts = counts_at(0.35, GOOD, DEFECT)
-    assert (counts.caught, counts.false_calls) == (1, 1)
-    assert counts.recall == 0.5
-    assert counts.false_call_ppm == 250_000
-    assert counts.f1 == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))
-    assert counts.recall_lower is not None
-    assert counts.recall_lower < 0.5
-    assert counts.false_call_ppm_upper > 250_000
+def test_rows_are_counted_by_what_they_are() -> None:
+    is_good = np.array([True, True, True, False, False])
+    counts = counts_of(np.array([False, True, False, True, False]), is_good)
+    assert counts == Counts(n_good=3, false_calls=1, n_defect=2, caught=1)
+    none = counts_of(np.zeros(0, bool), np.zeros(0, bool))
+    assert none == Counts(n_good=0, false_calls=0, n_defect=0, caught=0)
 
 
-def test_counts_without_defects_promise_no_recall() -> None:
-    counts = counts_at(0.35, GOOD, np.zeros(0))
-    assert (counts.recall, counts.recall_lower, counts.f1) == (None, None, None)
+def test_a_place_counts_once_by_its_worst_picture() -> None:
+    is_good = np.array([True, True, True, False, False, False])
+    units = np.array([7, 7, 8, 3, 3, 4])
+    counts = place_counts(np.array([False, True, False, True, False, True]), is_good, units)
+    assert counts == Counts(n_good=2, false_calls=1, n_defect=2, caught=1)
+
+
+def test_a_place_that_is_good_in_one_picture_and_defective_in_another_counts_as_both() -> None:
+    counts = place_counts(np.array([True, True]), np.array([True, False]), np.array([5, 5]))
+    assert counts == Counts(n_good=1, false_calls=1, n_defect=1, caught=1)
+
+
+def test_places_of_one_picture_each_are_the_rows() -> None:
+    rng = np.random.default_rng(4)
+    called, is_good = rng.random(50) < 0.3, rng.random(50) < 0.7
+    assert place_counts(called, is_good, np.arange(50)) == counts_of(called, is_good)
+
+
+def test_boards_without_a_false_call_and_boards_held_for_nothing() -> None:
+    boards = np.array(["A", "A", "B", "B", "C", "D"])
+    is_good = np.array([True, False, True, True, True, False])
+    called = np.array([False, True, True, False, False, False])
+    figures = board_counts(called, is_good, boards)
+    assert (figures.boards, figures.boards_without_false_call) == (3, 2)  # D has no good place to call
+    assert (figures.defect_free_boards, figures.held_for_nothing) == (2, 1)  # B and C; B
 
 
 def test_interval_is_wider_when_rows_are_the_same_few_places() -> None:

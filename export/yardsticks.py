@@ -1,0 +1,44 @@
+"""What knows nothing about solder reaches on the same rows: trivial cues, and PCA reconstruction."""
+
+from __future__ import annotations
+
+from edge.board import Floats, Image
+from edge.bundle import Bundle, Contract
+from edge.families import FAMILIES as STATION_FAMILIES
+from export.cues import cue_auroc, trivial_cues
+from export.datasets import TRAIN_SPLIT, contract_crops
+from export.pca import YARDSTICK_COMPONENTS, fit_pca
+from export.scoring import ScoredSplit
+
+
+def yardsticks(scored: ScoredSplit) -> dict[str, dict[str, float]]:
+    """Yardstick -> label -> AUROC: every trivial cue, and PCA, which needs good training rows and is left out without
+    them."""
+    contract, data, train_crops = scored.bundle.manifest.contract, scored.data, None
+    if train_rows := [row for row in data.rows if row.split == TRAIN_SPLIT and row.is_good]:
+        train_crops = contract_crops(data.folder, train_rows, contract)
+    values = trivial_cues(data.folder, scored.rows, scored.crops, train_crops)
+    if train_crops is not None and len(train_crops) > YARDSTICK_COMPONENTS:
+        values |= _pca_scores(scored.bundle, train_crops, scored.crops)
+    good, labels = scored.is_good, scored.labels
+    return {
+        name: {kind: cue_auroc(cue[good], cue[labels == kind]) for kind in scored.defect_kinds}
+        for name, cue in values.items()
+    }
+
+
+def _pca_scores(bundle: Bundle, train_crops: Image, crops: Image) -> dict[str, Floats]:
+    """PCA's reconstruction errors: on grey standardised crops, and on the bundle's own input where that differs.
+
+    The second is the harder yardstick for a model that sees colour or brightness: it sees them too.
+    """
+    own: Contract = bundle.manifest.contract
+    honest = own.model_copy(update={"channels": "grey", "normalisation": "standardised"})
+    inputs = {f"PCA-{YARDSTICK_COMPONENTS}": honest}
+    if own != honest:
+        inputs[f"PCA-{YARDSTICK_COMPONENTS} on {own.channels} {own.normalisation}"] = own
+    graph_input = STATION_FAMILIES[bundle.manifest.family].graph_input
+    return {
+        name: fit_pca(graph_input(train_crops, contract)).reconstruction_error(graph_input(crops, contract))
+        for name, contract in inputs.items()
+    }
