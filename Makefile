@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# Proprietary, for tests alone: parses and compiles TensorRT graphs without a GPU. Where it cannot be had (another
+# processor than x86-64) its tests skip by name.
+RTX := -$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: --no-deps --upgrade
+
 .PHONY: demo test lint types unit clean
 
 demo: $(VENV)/.demo
@@ -32,5 +36,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[demo,train,dev]'
+	$(PIP) --editable '.[demo,train,dev,openvino]'
+	$(RTX) --target $(VENV)/rtx-1.7 tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
+	$(RTX) --target $(VENV)/rtx-1.4 tensorrt-rtx-cu12-libs==1.4.0.76 tensorrt-rtx-cu12-bindings==1.4.0.76
 	touch $@ $(VENV)/.demo

@@ -220,11 +220,16 @@ def flips(
 
 
 @bench.command()
-def tables(page: Annotated[Path, typer.Argument(help="The page with the table markers.")] = Path("README.md")) -> None:
-    """Put the measured figures into a page.
+def tables(
+    chosen: Annotated[
+        list[Path] | None, typer.Argument(help="Pages with table markers; all of them if not said.")
+    ] = None,
+) -> None:
+    """Put the measured figures into the pages.
 
-    Example: boardgate bench tables README.md
+    Example: boardgate bench tables
     """
-    from benchmarks.tables import write_tables  # noqa: PLC0415
+    from benchmarks.tables import pages, write_tables  # noqa: PLC0415
 
-    write_tables(page)
+    for page in chosen or pages():
+        write_tables(page)

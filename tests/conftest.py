@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.edge.rtx import rtx_folder
+
 settings.register_profile("boardgate", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("boardgate")
 
@@ -21,6 +23,9 @@ DATA = Path(os.environ.get("BOARDGATE_DATA") or Path(__file__).resolve().parents
 
 NEEDS: dict[str, Callable[[], bool]] = {
     "data": DATA.is_dir,
+    "openvino": lambda: importlib.util.find_spec("openvino") is not None,
+    "rtx": lambda: rtx_folder("1.7") is not None,
+    "chromium": lambda: any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")),
     "torch": lambda: importlib.util.find_spec("torch") is not None,
     "mosquitto": lambda: bool(shutil.which("mosquitto")) or Path("/usr/sbin/mosquitto").exists(),
     "systemd": lambda: shutil.which("systemd-analyze") is not None,

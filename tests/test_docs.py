@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import tables_in
+from benchmarks.tables import pages, tables_in
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +26,10 @@ def test_every_row_of_the_fault_table_is_a_test() -> None:
         assert not set(named) - defined, row
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/faults.md", "systemd/README.md", "firmware_bridge/README.md"])
+PAGES = [str(page.relative_to(ROOT)) for page in pages()]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_files_named_in_pages_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     for link in re.findall(r"\]\(([^)#]+)\)", text):
@@ -46,7 +49,12 @@ def test_walls_between_rooms() -> None:
                 assert match[1] not in forbidden, f"{file}: imports {match[1]}"
 
 
-def test_the_readmes_figures_are_the_measured_ones() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("page", PAGES)
+def test_the_figures_of_a_page_are_the_measured_ones(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
     assert tables_in(text) == text, "run: boardgate bench tables"
-    assert "<!-- table:" in text
+
+
+def test_the_main_pages_show_figures() -> None:
+    for page in ("README.md", "docs/measured.md"):
+        assert "<!-- table:" in (ROOT / page).read_text("utf-8")

@@ -81,7 +81,7 @@ def recalibrate(
     locked: Annotated[Path | None, typer.Option(help="Regression set: no caught defect of it may be lost.")] = None,
     locked_table: Annotated[str | None, typer.Option(help="Its table of regions.")] = None,
     locked_split: Annotated[str, typer.Option(help="Its rows.")] = "val",
-    precision: Annotated[str, typer.Option(help="The one the station runs.")] = "fp32",
+    precision: Annotated[Precision, typer.Option(help="The one the station runs.")] = "fp32",
     apply: Annotated[bool, typer.Option("--apply", help="Write the bundle; else only say what would change.")] = False,
 ) -> None:
     """What reviewed calls would change in a threshold, under the promise it was chosen with.
@@ -89,7 +89,6 @@ def recalibrate(
     Example: boardgate recalibrate joint.bundle --journal journal.sqlite --reviews june.csv --data tht --table joints.csv
     """
     with known_faults():
-        from export.families import one_of  # noqa: PLC0415
         from export.recalibrate import LockedSet  # noqa: PLC0415
         from export.recalibrate import recalibrate as run_recalibration  # noqa: PLC0415
         from export.recalibrate_tables import tables  # noqa: PLC0415
@@ -106,10 +105,8 @@ def recalibrate(
             where=tuple(where or ()),
             hold_out_frac=hold_out,
             locked=regression,
-            precision=one_of(_PRECISIONS, precision, "precision"),
+            precision=precision,
             apply=apply,
         )
         console.print(tables(report))
 
-
-_PRECISIONS: dict[str, Precision] = {"fp32": "fp32", "fp16": "fp16", "int8": "int8", "int8-cpu": "int8-cpu"}
