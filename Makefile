@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# Proprietary, for tests alone: parses and compiles TensorRT graphs without a GPU. Where it cannot be had (another
-# processor than x86-64) its tests skip by name.
-RTX := -$(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: --no-deps --upgrade
+# Beside the virtual environment, for tests alone: TensorRT-RTX of two generations (proprietary; parses and compiles graphs
+# without a GPU) and the CUDA bindings of JetPack 6. What cannot be had for a processor is skipped by name.
+BESIDE := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --only-binary=:all: --upgrade
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit gpu-check clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/boardgate demo
@@ -25,6 +25,11 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest -m unit
 
+# The whole truth about TensorRT, on a machine that has a GPU; exit status 4 where there is none.
+gpu-check: $(VENV)/.dev
+	PYTHONPATH=$(VENV)/rtx-1.7 $(VENV)/bin/python -m benchmarks.gpu_check --json benchmarks/results/gpu_check.json \
+	    --page docs/tensorrt.md
+
 clean:
 	rm -rf $(VENV) out build *.egg-info
 
@@ -37,6 +42,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable '.[demo,train,dev,openvino]'
-	$(RTX) --target $(VENV)/rtx-1.7 tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
-	$(RTX) --target $(VENV)/rtx-1.4 tensorrt-rtx-cu12-libs==1.4.0.76 tensorrt-rtx-cu12-bindings==1.4.0.76
+	-$(BESIDE) --no-deps --target $(VENV)/rtx-1.7 tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
+	-$(BESIDE) --no-deps --target $(VENV)/rtx-1.4 tensorrt-rtx-cu12-libs==1.4.0.76 tensorrt-rtx-cu12-bindings==1.4.0.76
+	-$(BESIDE) --target $(VENV)/cuda-bindings-12 "cuda-bindings>=12.9,<13"
 	touch $@ $(VENV)/.demo

@@ -7,9 +7,10 @@ import typer
 from export.commands.calibrate import calibrate, recalibrate
 from export.commands.evaluate import evaluate, report
 from export.commands.msa import app as msa
+from export.commands.parity import parity
 from export.commands.train import export, train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-for command in (train, export, calibrate, recalibrate, evaluate, report):
+for command in (train, export, calibrate, recalibrate, evaluate, report, parity):
     app.command()(command)
 app.add_typer(msa, name="msa")

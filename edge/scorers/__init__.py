@@ -38,6 +38,7 @@ class Scorer(Protocol):
 SCORERS: dict[str, tuple[str, str]] = {
     "onnxruntime": ("edge.scorers.onnxruntime", "OnnxRuntimeScorer"),
     "openvino": ("edge.scorers.openvino", "OpenVinoScorer"),
+    "tensorrt": ("edge.scorers.tensorrt", "TensorRtScorer"),
     "rules": ("edge.scorers.rules", "RulesScorer"),
 }
 

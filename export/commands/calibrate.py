@@ -1,4 +1,4 @@
-"""`boardgate calibrate` and `boardgate recalibrate`: thresholds that carry a promise, and what reviews change in them."""
+"""`boardgate calibrate` and `boardgate recalibrate`: thresholds that carry a promise, and what reviews change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def calibrate(
 ) -> None:
     """Choose thresholds that carry a promise, for any distribution of scores; refuse what the data cannot carry.
 
-    Example: boardgate calibrate joint.bundle --data tht-header-joints --table joints.csv --recall 0.99 --confidence 0.95
+    Example: boardgate calibrate joint.bundle --data tht-header-joints --table joints.csv --recall 0.99
     """
     with known_faults():
         from export.calibrate import DEFAULT_RECALL_FRAC  # noqa: PLC0415
@@ -86,7 +86,7 @@ def recalibrate(
 ) -> None:
     """What reviewed calls would change in a threshold, under the promise it was chosen with.
 
-    Example: boardgate recalibrate joint.bundle --journal journal.sqlite --reviews june.csv --data tht --table joints.csv
+    Example: boardgate recalibrate joint.bundle --journal journal.sqlite --reviews june.csv --data tht
     """
     with known_faults():
         from export.recalibrate import LockedSet  # noqa: PLC0415
@@ -109,4 +109,3 @@ def recalibrate(
             apply=apply,
         )
         console.print(tables(report))
-

@@ -21,6 +21,7 @@ STATE_DIR = "/var/lib/boardgate"
 # Every directive used, with the systemd version it is from. JetPack 6 has 249; a newer one would be ignored there.
 NEWEST_ALLOWED = 249
 SINCE = {
+    **dict.fromkeys(["CacheDirectory", "CacheDirectoryMode"], 235),
     **dict.fromkeys(["Description", "Documentation", "Wants", "After", "PartOf", "RequiresMountsFor"], 201),
     **dict.fromkeys(["Type", "NotifyAccess", "ExecStart", "Environment", "User", "Group", "UMask", "Nice"], 201),
     **dict.fromkeys(["TimeoutStartSec", "TimeoutStopSec", "Restart", "RestartSec", "WatchdogSec"], 201),
