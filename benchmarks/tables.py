@@ -11,8 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import flips_table
+from benchmarks.promise_tables import promise_example_table, promise_table
+
 RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+PAGES = ("*.md", "docs/**/*.md", "*/README.md", "export/**/*.md")
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """The checkout's pages, in which tables may stand."""
+    return sorted({page for pattern in PAGES for page in ROOT.glob(pattern)})
 
 
 def write_tables(page: Path) -> None:
@@ -88,22 +98,72 @@ def _boards(data: dict[str, Any]) -> str:
     return f"{_table(['board', *outcomes], rows)}\n\n{_table(['joint', 'called good', 'called defect'], joint_rows)}"
 
 
-def _score_cost(data: dict[str, Any]) -> str:
-    names = list(dict.fromkeys(c["graph"] for c in data["costs"]))
-    of = {(c["graph"], c["batch"]): c for c in data["costs"]}
+def _scoring(data: dict[str, Any]) -> str:
     batches = sorted({c["batch"] for c in data["costs"]})
-    head = ["", *(f"ms a joint at batch {b}, p50 / p99" for b in batches), *(f"× naive, batch {b}" for b in batches)]
+    of = {(c["way"], c["batch"]): c for c in data["costs"]}
+    names = list(dict.fromkeys(c["way"] for c in data["costs"]))
+    head = [
+        "",
+        *(f"µs a joint at batch {b}, p50 / p99" for b in batches),
+        f"× naive, batch {batches[-1]}",
+        *(f"of peak, batch {b}" for b in batches),
+        f"processor µs, batch {batches[-1]}",
+        "of peak by processor time",
+        "all told, µs",
+        "all told, processor µs",
+    ]
     rows = [
         [
             name,
-            *(f"{of[name, b]['p50_ms']:.2f} / {of[name, b]['p99_ms']:.2f}" for b in batches),
-            *(f"{of[name, b]['times_naive']:.1f}" for b in batches),
+            *(f"{of[name, b]['p50_us']:,.0f} / {of[name, b]['p99_us']:,.0f}" for b in batches),
+            f"{of[name, batches[-1]]['times_naive']:.1f}",
+            *(_or_nothing(of[name, b]["peak_frac"], ".0%") for b in batches),
+            f"{of[name, batches[-1]]['cpu_us']:,.0f}",
+            _or_nothing(of[name, batches[-1]]["peak_cpu_frac"], ".0%"),
+            *(_or_nothing(of[name, batches[-1]][key], ",.0f") for key in ("all_told_us", "all_told_cpu_us")),
         ]
         for name in names
     ]
-    share = data["naive_resize_share_frac"]
-    note = f"{data['threads']} threads (rules: one); the cubic Resize takes {share:.0%} of the naive export's time."
+    note = (
+        f"{data['processor']}, {data['threads']} threads (rules: one); pixels to score. Peak: the machine's own matrix "
+        f"product in the same run, {data['peak_gflops']:.0f} GFLOP/s, and {data['peak_gflops_a_processor']:.0f} a "
+        f"second of one processor's time. All told: crop, score and verdict. Load while measuring: "
+        f"{data['load_1_min']:.0f}."
+    )
     return f"{note}\n\n{_table(head, rows)}"
+
+
+def _board_scale(data: dict[str, Any]) -> str:
+    rows = [
+        [name, *(f"{q[k]:.0f}" for k in ("p50", "p99", "max"))]
+        for name, q in (
+            *data["stages_ms"].items(),
+            ("decoded picture to verdict", data["total_ms"]),
+            ("processor time of it, all threads", data["processor_ms"]),
+        )
+    ]
+    note = (
+        f"{data['places']:,} joints, {data['megapixels']} megapixels, {data['boards']} boards, {data['engine']}, "
+        f"{data['threads']} threads, on the line twin."
+    )
+    return f"{note}\n\n{_table(['stage', 'ms p50', 'p99', 'max'], rows)}"
+
+
+def _jitter(data: dict[str, Any]) -> str:
+    rows = [
+        [f["name"], _or_nothing(f["value"], ".2f") + f" {f['unit']}", f"≤ {f['target']:g}", _yes(f["reached"])]
+        for f in data["figures"]
+    ]
+    note = f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin."
+    return f"{note}\n\n{_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
+
+
+def _or_nothing(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _yes(reached: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not measured"}[reached]
 
 
 def _solder_joint(data: dict[str, Any]) -> str:
@@ -162,8 +222,13 @@ LANES = {
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "solder_joint": _solder_joint,
-    "score_cost": _score_cost,
+    "scoring": _scoring,
+    "board_scale": _board_scale,
+    "jitter": _jitter,
     "registration": _registration,
     "latency": _latency,
     "boards": _boards,
+    "promise": promise_table,
+    "promise_example": promise_example_table,
+    "flips": lambda data: _table(flips_table.HEAD, flips_table.rows(data)),
 }

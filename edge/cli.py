@@ -105,6 +105,31 @@ def check(
 
 
 @app.command()
+def engine(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder.", exists=True, file_okay=False)],
+    scorer: Annotated[str | None, typer.Option(help="onnxruntime, openvino, tensorrt; measured if not said.")] = None,
+    precision: Annotated[str, typer.Option(help="fp32, fp16, int8, int8-cpu.")] = "fp32",
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    fallback: Annotated[bool, typer.Option(help="int8, fp16, fp32, then ONNX Runtime, whatever works first.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write what was measured, for `engine_file` of a station.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One object on standard output.")] = False,
+) -> None:
+    """Make a bundle ready on this device: the fastest CPU engine by measurement, or the named engine built and checked.
+
+    Example: boardgate engine bundles/joints --out engine.json; boardgate engine bundles/joints --scorer tensorrt
+    """
+    from edge.engine_command import measured, prepared  # noqa: PLC0415
+
+    lines = (
+        measured(bundle, threads, out, as_json=as_json)
+        if scorer is None
+        else prepared(bundle, scorer, precision, threads, allow_fallback=fallback, as_json=as_json)
+    )
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
 def inspect(
     recipe_or_bundle: Annotated[Path, typer.Argument(help="A recipe (whole boards) or a bundle (single crops).")],
     pictures: Annotated[list[Path], typer.Argument(help="Pictures to inspect.")],

@@ -12,8 +12,8 @@ from edge.families import solder_joint
 class Family(Protocol):
     """What a family's file at the station offers."""
 
-    def graph_input(self, crops: Image, contract: Contract) -> Floats:
-        """(N, h, w, 3) uint8 BGR to the graph's float32 input."""
+    def graph_input(self, crops: Image, contract: Contract, out: Floats | None = None) -> Floats:
+        """(N, h, w, 3) uint8 BGR to the graph's float32 input, in `out` where one is given. Several threads may."""
         ...
 
 

@@ -14,3 +14,4 @@ class EngineChoice:
     engine: EngineName = "onnxruntime"
     precision: Precision = "fp32"
     threads: int = 2
+    maps: bool = True  # a station has no use for them while boards run, and a large board's are 50 MB

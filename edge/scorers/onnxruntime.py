@@ -2,57 +2,73 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 import onnxruntime as ort
 
 from edge.board import Floats, Image
-from edge.bundle import Bundle, BundleFault, TensorSpec
-from edge.families import FAMILIES
+from edge.bundle import Bundle, BundleFault, Contract, TensorSpec
 from edge.scorers.choice import EngineChoice
-from edge.scorers.fault import ScorerFault
-
-MAX_CHUNK = 64  # crops per call: bounds memory, and measured no slower than one big batch
+from edge.scorers.chunks import ChunkRunner, Run
 
 
 class OnnxRuntimeScorer:
     """Scores crops with a bundle's graph. Raises BundleFault when the graph is not what its contract says."""
 
     def __init__(self, bundle: Bundle, choice: EngineChoice) -> None:
-        self._contract = bundle.manifest.contract
-        self._family = FAMILIES[bundle.manifest.family]
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = choice.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        model = bundle.model(choice.precision)
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as err:
-            raise BundleFault(f"{bundle.folder} {choice.precision}: ONNX Runtime refuses it: {err}") from err
-        _compare(bundle, "inputs", self._session.get_inputs(), self._contract.inputs)
-        _compare(bundle, "outputs", self._session.get_outputs(), self._contract.outputs)
-        self._outputs = [spec.name for spec in self._contract.outputs]
+        where = f"{bundle.folder} {choice.precision}"
+        family, contract = bundle.manifest.family, bundle.manifest.contract
+        self._runner = onnxruntime_runner(where, bundle.model(choice.precision), family, contract, choice)
 
     def score(self, crops: Image) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one, map (N, h, w)."""
-        parts = [self._run(crops[i : i + MAX_CHUNK]) for i in range(0, len(crops), MAX_CHUNK)]
-        if not parts:
-            raise ScorerFault("no crops to score")
-        score = np.concatenate([p["score"] for p in parts])
-        heat = np.concatenate([p["map"] for p in parts]) if "map" in parts[0] else None
-        return score, heat
-
-    def _run(self, crops: Image) -> dict[str, Floats]:
-        tensor = self._family.graph_input(crops, self._contract)
-        values = self._session.run(self._outputs, {self._contract.inputs[0].name: tensor})
-        return dict(zip(self._outputs, values, strict=True))
+        """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
+        return self._runner.score(crops)
 
 
-def _compare(bundle: Bundle, what: str, reported: list[ort.NodeArg], specs: tuple[TensorSpec, ...]) -> None:
+def onnxruntime_runner(where: str, model: bytes, family: str, contract: Contract, choice: EngineChoice) -> ChunkRunner:
+    """What runs a graph here. Raises BundleFault, beginning with `where`, when it is not what the contract says."""
+    single = _session(where, model, threads=1)
+    _compare(where, "inputs", single.get_inputs(), contract.inputs)
+    _compare(where, "outputs", single.get_outputs(), contract.outputs)
+    outputs = [spec.name for spec in contract.outputs if choice.maps or spec.name != "map"]
+    alone = single if choice.threads == 1 else _session(where, model, choice.threads)
+    run = _run(single, contract.inputs[0].name, outputs)
+    return ChunkRunner(
+        family,
+        contract,
+        outputs=outputs,
+        runs=[run] * choice.threads,  # a session may be run by several threads at a time
+        alone=_run(alone, contract.inputs[0].name, outputs),
+    )
+
+
+def _session(where: str, model: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads spin, which is what makes one joint fast; but not on when a run is over, or they would take the
+    # processors from the threads that score the next board's chunks.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as err:
+        raise BundleFault(f"{where}: ONNX Runtime refuses it: {err}") from err
+
+
+def _run(session: ort.InferenceSession, name: str, outputs: list[str]) -> Run:
+    def run(tensor: Floats) -> Sequence[Floats]:
+        values: Sequence[Floats] = session.run(outputs, {name: tensor})
+        return values
+
+    return run
+
+
+def _compare(where: str, what: str, reported: list[ort.NodeArg], specs: tuple[TensorSpec, ...]) -> None:
     got = {r.name: (r.type, [d if isinstance(d, int) else "N" for d in r.shape]) for r in reported}
     expected = {s.name: (f"tensor({_ORT_TYPE[s.dtype]})", list(s.shape)) for s in specs}
     if got != expected:
-        raise BundleFault(f"{bundle.folder}/model.onnx {what}: the graph has {got}, the contract says {expected}")
+        raise BundleFault(f"{where} {what}: the graph has {got}, the contract says {expected}")
 
 
 _ORT_TYPE = {"float32": "float", "uint8": "uint8"}

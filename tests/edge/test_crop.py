@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge.crop import MAX_TILE_ROWS, crop_squares
+from edge.crop import BLOCK_CROPS, SUBPIXELS, crop_squares
 from tests.edge.drawn import drawn_board
 
 pytestmark = pytest.mark.unit
@@ -50,8 +53,8 @@ def test_outside_the_picture_its_border_is_repeated() -> None:
     assert (crops[1, :, -9:, 0] == 99).all()
 
 
-def test_more_squares_than_one_remap_takes() -> None:
-    n = MAX_TILE_ROWS // 8 + 3
+def test_more_squares_than_one_block_holds() -> None:
+    n = 2 * BLOCK_CROPS + 3
     image = _ramp(100, 100)
     centres = np.stack([np.linspace(20, 80, n), np.full(n, 50.0)], axis=1)
     crops = crop_squares(image, centres, np.full(n, 8.0), 8)
@@ -60,3 +63,62 @@ def test_more_squares_than_one_remap_takes() -> None:
 
 def test_no_squares_is_an_empty_batch() -> None:
     assert crop_squares(_ramp(50, 50), np.empty((0, 2)), np.empty(0), 64).shape == (0, 64, 64, 3)
+
+
+def _plain(image: np.ndarray, centre: np.ndarray, side: float, out_px: int) -> np.ndarray:
+    """One crop, pixel by pixel as the words say it: halve while too large, round to 1/32 pixel, interpolate."""
+    for _ in range(max(0, int(np.floor(np.log2(max(side, 1.0) / out_px))))):
+        image, centre, side = cv2.pyrDown(image), centre / 2, side / 2
+    offset = ((np.arange(out_px) + 0.5) / out_px - 0.5) * side
+    x, y = (np.rint((c + offset) * SUBPIXELS) / SUBPIXELS for c in centre)
+    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
+    rows = [np.clip(y0 + k, 0, image.shape[0] - 1) for k in (0, 1)]
+    columns = [np.clip(x0 + k, 0, image.shape[1] - 1) for k in (0, 1)]
+    right, down = (x - x0)[None, :, None], (y - y0)[:, None, None]
+    top, bottom = (image[row][:, columns[0]] * (1 - right) + image[row][:, columns[1]] * right for row in rows)
+    return np.asarray(top * (1 - down) + bottom * down)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 2 * BLOCK_CROPS + 1),
+    out_px=st.sampled_from([8, 17, 32, 64]),
+    largest=st.floats(5.0, 300.0),
+)
+def test_any_squares_are_those_of_the_plain_way(seed: int, n: int, out_px: int, largest: float) -> None:
+    """Inside, across the border and far outside; small and large; on noise, where a wrong pixel would show. One grey
+    level is what rounding may differ by."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (70, 90, 3), np.uint8)
+    centres, sides = rng.uniform(-60, 150, (n, 2)), rng.uniform(4.0, largest, n)
+    crops = crop_squares(image, centres, sides, out_px)
+    for k in {0, n // 2, n - 1}:
+        plain = _plain(image, centres[k], sides[k], out_px)
+        assert np.abs(crops[k] - plain).max() <= 1.0
+
+
+def test_rounding_of_positions_is_below_what_a_camera_sees() -> None:
+    """Against exact interpolation of a drawn board: two grey levels at most, of 255."""
+    image = drawn_board(3)
+    centres = np.random.default_rng(0).uniform(60, 300, (40, 2))
+    crops = crop_squares(image, centres, np.full(40, 50.0), 64)
+    offset = ((np.arange(64) + 0.5) / 64 - 0.5) * 50.0
+    for crop, (x_px, y_px) in zip(crops, centres, strict=True):
+        xs, ys = np.meshgrid((x_px + offset).astype(np.float32), (y_px + offset).astype(np.float32))
+        exact = cv2.remap(image.astype(np.float32), xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        slope = max(np.abs(np.diff(image.astype(int), axis=k)).max() for k in (0, 1))
+        assert np.abs(crop - exact).max() <= 1 + 2 * slope / (2 * SUBPIXELS)
+        assert np.abs(crop - exact).mean() < 0.5
+
+
+def test_crops_go_into_a_buffer_that_is_given() -> None:
+    image, centres, sides = drawn_board(3), np.array([[60.0, 60.0], [200.0, 150.0]]), np.array([40.0, 180.0])
+    buffer = np.zeros((2, 32, 32, 3), np.uint8)
+    assert crop_squares(image, centres, sides, 32, out=buffer) is buffer
+    assert np.array_equal(buffer, crop_squares(image, centres, sides, 32))
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32, 3), (2, 16, 16, 3), (2, 32, 32)])
+def test_a_buffer_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected contiguous uint8 \(2, 32, 32, 3\)"):
+        crop_squares(drawn_board(3), np.full((2, 2), 60.0), np.full(2, 40.0), 32, out=np.zeros(shape, np.uint8))
