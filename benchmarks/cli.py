@@ -175,6 +175,32 @@ def joints(
 
 
 @bench.command()
+def quantisation(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundle folders.")],
+    data: Annotated[Path, typer.Option(help="The folder tht-header-joints.")],
+    json_file: Json = RESULTS / "quantisation.json",
+) -> None:
+    """FP16 and INT8 against FP32 by range method: ranks, verdicts, lost defects, layers kept in float.
+
+    Example: boardgate bench quantisation best.bundle fast.bundle --data ../shared/data/tht-header-joints
+    """
+    from benchmarks.quantisation import run  # noqa: PLC0415
+
+    run(bundles, data, json_file=json_file)
+
+
+@bench.command("quantisation-speed")
+def quantisation_speed(json_file: Json = RESULTS / "quantisation_speed.json") -> None:
+    """INT8 against FP32 on this CPU, as ratios in one run.
+
+    Example: boardgate bench quantisation-speed
+    """
+    from benchmarks.quantisation_speed import run  # noqa: PLC0415
+
+    run(json_file=json_file)
+
+
+@bench.command()
 def promise(json_file: Json = RESULTS / "promise.json") -> None:
     """Is the promise kept? 10,000 simulated lots of six kinds of scores, and reviews of which 5 % are wrong.
 

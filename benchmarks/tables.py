@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import flips_table
+from benchmarks import flips_table, quantisation_tables
 from benchmarks.promise_tables import promise_example_table, promise_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -228,6 +228,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "registration": _registration,
     "latency": _latency,
     "boards": _boards,
+    "quantisation": quantisation_tables.decisions,
+    "quantisation_speed": quantisation_tables.speed,
     "promise": promise_table,
     "promise_example": promise_example_table,
     "flips": lambda data: _table(flips_table.HEAD, flips_table.rows(data)),

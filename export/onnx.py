@@ -1,11 +1,14 @@
 """A trained network with its score to ONNX, checked, and measured against the network it came from.
 
-The graph is meant for ONNX Runtime and TensorRT alike: opset 18, the batch the only dynamic axis, weights inside,
-BatchNorm folded, stride-1 transposed convolutions written as convolutions, no Resize.
+The graph is meant for ONNX Runtime and TensorRT alike: opset 18 and IR 10 (read by every TensorRT from 10.3 and ONNX
+Runtime from 1.18 on), the batch the only dynamic axis, weights inside, constants folded, BatchNorm folded, stride-1
+transposed convolutions written as convolutions, no Resize, few distinct operators. It holds no paths or sources of the
+machine it was made on.
 """
 
 from __future__ import annotations
 
+import collections
 import copy
 import io
 import logging
@@ -25,8 +28,14 @@ from edge.bundle import Contract
 from export.faults import WorkshopFault
 
 OPSET = 18
-REFUSED_NODES = frozenset({"Resize", "BatchNormalization", "ConvTranspose"})
+IR_VERSION = 10
+REFUSED_NODES = frozenset(
+    {"Resize", "BatchNormalization", "ConvTranspose", "Col2Im", "Constant", "Identity", "Dropout"}
+)
+KEPT_METADATA = "pkg.torch.onnx.name_scopes"  # each node's module path: layers are named by it, scopes found by it
+FED_BY_CONSTANTS = frozenset({"DequantizeLinear"})  # weights of an INT8 graph stay in 8 bits
 PARITY_CHUNK = 64
+FLOAT = onnx.TensorProto.FLOAT
 
 _EXPORTER_LOG = logging.getLogger("torch.onnx._internal.exporter._registration")
 
@@ -46,14 +55,37 @@ class GraphOutputs:
 def onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
     """The ONNX file of a scored network in evaluation mode. Raises ExportFault when the graph is not what it should
     be."""
-    model = _traced(deployable(scored), contract, optimize=True)
+    model = tidy(_traced(deployable(scored), contract, optimize=True))
     check_graph(model, contract)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
+
+
+def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph without what the exporter noted about itself (stack traces with this machine's paths), equal
+    constants stored once, and squares written as products, which every engine has in every precision."""
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    for node in made.graph.node:
+        scopes = [entry for entry in node.metadata_props if entry.key == KEPT_METADATA]
+        del node.metadata_props[:]
+        node.metadata_props.extend(scopes)
+        node.doc_string = ""
+    for value in (*made.graph.input, *made.graph.output, *made.graph.value_info):
+        del value.metadata_props[:]
+    del made.metadata_props[:], made.graph.metadata_props[:]
+    _write_squares_as_products(made.graph)
+    _store_equal_constants_once(made.graph)
+    return made
+
+
+def operators(model: onnx.ModelProto) -> dict[str, int]:
+    """How many nodes of each operator a graph has, by name."""
+    return dict(sorted(collections.Counter(node.op_type for node in model.graph.node).items()))
 
 
 def naive_onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
     """The plain export: nothing folded or replaced. A yardstick for benchmarks, not for stations."""
-    return _traced(copy.deepcopy(scored).eval(), contract, optimize=False).SerializeToString()
+    return bytes(_traced(copy.deepcopy(scored).eval(), contract, optimize=False).SerializeToString())
 
 
 def deployable(scored: nn.Module) -> nn.Module:
@@ -66,13 +98,21 @@ def deployable(scored: nn.Module) -> nn.Module:
 
 
 def check_graph(model: onnx.ModelProto, contract: Contract) -> None:
-    """ONNX's own checks with shape inference, no node of `REFUSED_NODES`, names and shapes as the contract says."""
+    """ONNX's own checks with shape inference, opset and IR, no node of `REFUSED_NODES`, constants folded, names and
+    shapes as the contract says."""
     onnx.checker.check_model(model, full_check=True)
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, check_type=True)
     if found := REFUSED_NODES & {node.op_type for node in inferred.graph.node}:
         raise ExportFault(f"the graph holds {sorted(found)}: fold or replace them before the export")
     if (opset := {o.domain: o.version for o in model.opset_import}) != {"": OPSET}:
         raise ExportFault(f"the graph needs opsets {opset}, only the plain opset {OPSET} is allowed")
+    if model.ir_version != IR_VERSION:
+        raise ExportFault(f"the graph is of IR version {model.ir_version}, allowed is {IR_VERSION}")
+    constants = {tensor.name for tensor in model.graph.initializer}
+    if left := [
+        n.name for n in model.graph.node if n.op_type not in FED_BY_CONSTANTS and constants.issuperset(n.input)
+    ]:
+        raise ExportFault(f"nodes {left} compute constants: fold them before the export")
     for what, values, specs in (
         ("inputs", inferred.graph.input, contract.inputs),
         ("outputs", inferred.graph.output, contract.outputs),
@@ -130,6 +170,30 @@ def _traced(module: nn.Module, contract: Contract, *, optimize: bool) -> onnx.Mo
     file = io.BytesIO()
     program.save(file)
     return onnx.load_from_string(file.getvalue())
+
+
+def _write_squares_as_products(graph: onnx.GraphProto) -> None:
+    twos = {t.name for t in graph.initializer if t.data_type == FLOAT and (onnx.numpy_helper.to_array(t) == 2.0).all()}
+    for node in graph.node:
+        if node.op_type == "Pow" and node.input[1] in twos:
+            node.op_type = "Mul"
+            node.input[1] = node.input[0]
+
+
+def _store_equal_constants_once(graph: onnx.GraphProto) -> None:
+    """Constants that nobody reads go, too."""
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    same: dict[str, str] = {}
+    for tensor in graph.initializer:
+        value = onnx.numpy_helper.to_array(tensor)
+        same[tensor.name] = first.setdefault((tensor.data_type, value.shape, value.tobytes()), tensor.name)
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = same.get(name, name)
+    read = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _fold(sequence: nn.Sequential) -> None:

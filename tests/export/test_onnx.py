@@ -18,8 +18,10 @@ from export.onnx import (  # noqa: E402
     deployable,
     naive_onnx_from_torch,
     onnx_from_torch,
+    operators,
     run_onnx,
     run_torch,
+    tidy,
 )
 from tests.export.helpers import good_inputs  # noqa: E402
 
@@ -57,9 +59,55 @@ def test_graph_scores_as_the_network(net: Autoencoder, models: dict[str, bytes],
     np.testing.assert_allclose(got.map, expected.map, rtol=1e-3, atol=1e-6)
 
 
-def test_graph_has_only_plain_nodes(models: dict[str, bytes]) -> None:
-    nodes = {n.op_type for n in onnx_library.load_from_string(models["recon"]).graph.node}
-    assert nodes <= {"Conv", "LeakyRelu", "MatMul", "MaxPool", "ReduceMean", "Tanh", "Sub", "Mul", "Pow"}
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        ("recon", {"Conv", "LeakyRelu", "MatMul", "MaxPool", "Mul", "ReduceMean", "Sub", "Tanh"}),
+        ("elbo", {"Add", "Conv", "Exp", "LeakyRelu", "MatMul", "MaxPool", "Mul", "ReduceMean"}),
+    ],
+)
+def test_graph_has_few_and_plain_operators(models: dict[str, bytes], score: str, expected: set[str]) -> None:
+    found = operators(onnx_library.load_from_string(models[score]))
+    assert expected <= found.keys() <= expected | {"ReduceSum", "Sub", "Tanh"}
+    assert "Pow" not in found
+
+
+def test_graph_tells_nothing_of_the_machine_it_was_made_on(models: dict[str, bytes]) -> None:
+    for model in models.values():
+        assert b"site-packages" not in model
+        assert b".py" not in model
+        assert {e.key for n in onnx_library.load_from_string(model).graph.node for e in n.metadata_props} == {
+            "pkg.torch.onnx.name_scopes"
+        }
+
+
+def test_tidying_changes_no_score(models: dict[str, bytes]) -> None:
+    model = onnx_library.load_from_string(models["elbo"])
+    again = tidy(model)
+    assert again == model  # it was tidy
+    (spare,) = [onnx_library.numpy_helper.from_array(np.zeros(3, np.float32), "spare")]
+    model.graph.initializer.append(spare)
+    assert tidy(model) == again
+
+
+def add_constant_node(model: onnx_library.ModelProto) -> None:
+    weight = next(n for n in model.graph.node if n.op_type == "Conv").input[1]
+    model.graph.node.insert(0, onnx_library.helper.make_node("Tanh", [weight], ["folded"], "unfolded"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: setattr(m, "ir_version", 9), "IR version 9, allowed is 10"),
+        (lambda m: setattr(m.opset_import[0], "version", 19), "opsets {'': 19}, only the plain opset 18"),
+        (add_constant_node, "compute constants: fold them"),
+    ],
+)
+def test_graph_of_another_making_is_refused(models: dict[str, bytes], change: object, message: str) -> None:
+    model = onnx_library.load_from_string(models["recon"])
+    change(model)  # type: ignore[operator]
+    with pytest.raises(ExportFault, match=message):
+        check_graph(model, CONTRACT)
 
 
 def test_folding_changes_nothing_and_leaves_the_original(net: Autoencoder) -> None:
