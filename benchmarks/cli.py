@@ -201,6 +201,33 @@ def quantisation_speed(json_file: Json = RESULTS / "quantisation_speed.json") ->
 
 
 @bench.command()
+def drift(
+    boards: Annotated[int, typer.Option(min=20, max=10_000, help="Twin boards an imaging.")] = 150,
+    data: Annotated[Path | None, typer.Option(help="tht-header-joints, for the real joints.")] = None,
+    bundle: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of a bundle for those; may be repeated.")
+    ] = None,
+    out: Out = Path("out/drift"),
+    picture: Annotated[Path, typer.Option(help="The control charts.")] = Path("docs/drift.png"),
+    json_file: Json = RESULTS / "drift.json",
+) -> None:
+    """Drift: alarms without a cause, boards until a cause is found, false calls under it; a picture of the charts.
+
+    Example: boardgate bench drift --data ../shared/data/tht-header-joints --bundle best=out/tht
+    """
+    from benchmarks.drift import run  # noqa: PLC0415
+
+    named = {}
+    for text in bundle or []:
+        name, _, folder = text.partition("=")
+        if not folder:
+            raise typer.BadParameter(f"{text!r}: expected NAME=FOLDER")
+        named[name] = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    run(out, boards, data, named, json_file, picture)
+
+
+@bench.command()
 def promise(json_file: Json = RESULTS / "promise.json") -> None:
     """Is the promise kept? 10,000 simulated lots of six kinds of scores, and reviews of which 5 % are wrong.
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Finding, Image, Outcome, Verdict
+from edge.board import Finding, Image, Outcome, Reason, Verdict
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -153,6 +153,8 @@ def _banner(verdict: Verdict, width: int, scale: float) -> Image:
     why = verdict.detail or verdict.reason.value
     if verdict.outcome is Outcome.UNDECIDED:
         why = f"{verdict.reason.value}: {why}"
+    if verdict.drift and verdict.reason is not Reason.DRIFT:  # then it is the detail already
+        why = f"{why}   DRIFT: {verdict.drift}"
     times = f"{scored}   {verdict.total_ms:.0f} ms   recipe {verdict.recipe_id}   bundle {verdict.bundle_sha256[:8]}"
     title = _shortened(_ascii(f"{TITLE[verdict.outcome]}   {verdict.board_id}"), width - 2 * pad, title_scale)
     lines = [line for text in (why, times) for line in _wrapped(_ascii(text), width - 2 * pad, scale)]

@@ -39,6 +39,7 @@ class Reason(enum.Enum):
     NOT_READY = "not_ready"  # no verified bundle or recipe
     INTERRUPTED = "interrupted"  # the inspector died over this board
     INTERNAL = "internal"
+    DRIFT = "drift"  # good, but the pictures drift and the station is set to hold then
 
     @property
     def wire_code(self) -> int:
@@ -129,6 +130,7 @@ class Verdict:
     decided_ns: int
     trigger_utc: str
     stages: tuple[StageTime, ...] = field(default=())
+    drift: str = ""  # what drifts while this board is judged, in words; empty when nothing does
 
     def __post_init__(self) -> None:
         if self.outcome is Outcome.PASS:

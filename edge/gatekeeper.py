@@ -7,16 +7,27 @@ and silence makes the gate hardware hold the board.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
 import socket
 import threading
 
-from edge.board import Outcome
+from edge.board import Outcome, Verdict
 from edge.clock import Clock
 from edge.handover import LineBuffer, LineFault, line
-from edge.journal import LINK_DOWN, LINK_UP, PORT_LOST, SignalNote
+from edge.journal import (
+    DRIFT_EVENTS,
+    DRIFT_OFF,
+    DRIFT_ON,
+    LINK_DOWN,
+    LINK_UP,
+    PORT_LOST,
+    JournalFault,
+    JournalReader,
+    SignalNote,
+)
 from edge.journal_thread import EventNote, JournalThread, NotStored, Stored, StoreJob
 from edge.matching import Matcher, Signal
 from edge.notify import Notifier
@@ -59,6 +70,7 @@ class Gatekeeper:
         self._port_fd: int | None = None
         self._told: dict[int, tuple[Signal, int]] = {}  # token → what was sent and when; one open token at a time
         self._link_state = ""
+        self._drifting = _was_drifting(station)
 
     def run(self, stop: threading.Event) -> None:
         """Gate boards until told to stop."""
@@ -142,6 +154,7 @@ class Gatekeeper:
         log.info("board=%s seq=%d outcome=%s new=%s journal_ms=%.1f", verdict.board_id, result.seq,
                  verdict.outcome.value, result.is_new, journal_ms)  # fmt: skip
         if result.is_new:
+            self._drift_changed(verdict)
             signal = self._matcher.verdict_stored(verdict, result.seq, self._clock.now_ns(), journal_ms)
             self._tell(signal)
 
@@ -159,6 +172,12 @@ class Gatekeeper:
                 )
             except LocalError as err:
                 log.warning("hold not sent: %s", err)
+
+    def _drift_changed(self, verdict: Verdict) -> None:
+        """One event when the alarm begins and one when it ends; what drifts meanwhile is in each verdict."""
+        if bool(verdict.drift) != self._drifting:
+            self._drifting = bool(verdict.drift)
+            self._event(DRIFT_ON if verdict.drift else DRIFT_OFF, verdict.drift or f"at board {verdict.board_id}")
 
     # ---- the gate's side --------------------------------------------------------------------------------------------
 
@@ -262,6 +281,16 @@ class Gatekeeper:
             client.close()
         self._listener.close()
         self._journal.close(timeout_s=5.0)
+
+
+def _was_drifting(station: Station) -> bool:
+    """Whether the last event of drift, before this process started, was its begin. Unknown is no."""
+    try:
+        with contextlib.closing(JournalReader(station.journal)) as reader:
+            last = reader.last_event(*DRIFT_EVENTS)
+    except JournalFault:
+        return False
+    return last is not None and last.kind == DRIFT_ON
 
 
 def _listen(station: Station) -> socket.socket:

@@ -20,7 +20,10 @@ from edge.bundle import Bundle, BundleFault, read_bundle
 from edge.clock import Clock
 from edge.crop import crop_squares
 from edge.deadline import Deadline, DeadlineMissed
+from edge.drift import board_numbers
+from edge.engine.fallback import load_with_fallback
 from edge.gate import Judged, judge, undecided
+from edge.image_statistics import ImageProbe
 from edge.recipe import Place, Recipe
 from edge.register import NotRegistered, Registrar, project
 from edge.scorers import EngineChoice, Scorer, ScorerFault, checked_scores, load_scorer
@@ -35,14 +38,26 @@ class _Lane:
     scorer: Scorer
     threshold: Threshold
     places: tuple[Place, ...]
+    crops: Image  # (places, crop_px, crop_px, 3) uint8, filled anew for every board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """A verdict, and the score maps (n, h, w) of its findings where the family has them, in the findings' order."""
+    """A verdict, the score maps (n, h, w) of its findings where the family has them, in the findings' order, and the
+    numbers (S,) by which drift is seen, None where the board was not registered and scored."""
 
     verdict: Verdict
     maps: NDArray[np.float32] | None
+    drift_numbers: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What a picture shows, before it is judged."""
+
+    findings: tuple[Finding, ...]
+    maps: NDArray[np.float32] | None
+    drift_numbers: NDArray[np.float64]
 
 
 class Inspection:
@@ -53,6 +68,7 @@ class Inspection:
         self._clock = clock
         self._lanes = _load_lanes(recipe, engine)
         self._registrar = Registrar(recipe.reference, recipe.settings.registration)
+        self._probe = ImageProbe(recipe.reference, np.array([(p.x_px, p.y_px) for p in recipe.settings.places]))
         self.judged = Judged(
             recipe_id=recipe.settings.id,
             recipe_sha256=recipe.sha256,
@@ -69,8 +85,8 @@ class Inspection:
         deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=budget_ms, on_stage=on_stage)
         try:
             deadline.stamp("capture")
-            findings, maps = self._findings(board.image, deadline)
-            verdict = judge(board, self.judged, findings, self._clock.now_ns(), deadline.stages)
+            seen = self._look(board.image, deadline)
+            verdict = judge(board, self.judged, seen.findings, self._clock.now_ns(), deadline.stages)
             deadline.stamp("judge")
         except NotRegistered as err:
             return self._held(board, Reason.NOT_REGISTERED, str(err), deadline)
@@ -78,20 +94,20 @@ class Inspection:
             return self._held(board, Reason.DEADLINE, str(err), deadline)
         except ScorerFault as err:
             return self._held(board, Reason.SCORER_FAULT, str(err), deadline)
-        return Inspected(verdict=verdict, maps=maps)
+        return Inspected(verdict=verdict, maps=seen.maps, drift_numbers=seen.drift_numbers)
 
     def _held(self, board: Board, reason: Reason, detail: str, deadline: Deadline | None = None) -> Inspected:
         stages = deadline.stages if deadline is not None else ()
         return Inspected(verdict=undecided(board, self.judged, reason, detail, self._clock.now_ns(), stages), maps=None)
 
-    def _findings(self, image: Image, deadline: Deadline) -> tuple[tuple[Finding, ...], NDArray[np.float32] | None]:
+    def _look(self, image: Image, deadline: Deadline) -> _Seen:
         registration = self._registrar.register(image)
         deadline.stamp("register")
         findings: list[Finding] = []
         maps: list[NDArray[np.float32]] = []
         for lane in self._lanes:
             regions = _regions(lane, project(registration, lane.places, image.shape[:2]))
-            crops = _crops(image, regions, lane.bundle.manifest.contract.crop_px)
+            crops = _crops(image, regions, lane.crops)
             deadline.stamp("crop")
             if regions:
                 scored = checked_scores(lane.scorer, crops)
@@ -100,14 +116,16 @@ class Inspection:
                     maps.append(scored.map)
             deadline.stamp("score")
         whole = np.concatenate(maps) if maps and len(maps) == len(self._lanes) == 1 else None
-        return tuple(findings), whole
+        numbers = board_numbers(self._probe.measure(image, registration.homography), findings)
+        deadline.stamp("drift")
+        return _Seen(findings=tuple(findings), maps=whole, drift_numbers=numbers)
 
     def _prove_on_reference(self) -> None:
         """Take the reference through the whole way: warms everything up, and a recipe that cannot see its own
         reference is found now and not on the line."""
         patient = Deadline(self._clock, start_ns=self._clock.now_ns(), budget_ms=10 * 60_000)
         try:
-            findings, _ = self._findings(self.recipe.reference, patient)
+            findings = self._look(self.recipe.reference, patient).findings
         except (NotRegistered, ScorerFault) as err:
             raise BundleFault(f"{self.recipe.folder}: the recipe's own reference: {err}") from err
         if len(findings) != self.judged.n_regions:
@@ -121,10 +139,12 @@ def _load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[_Lane, ...]:
     for name, ref in recipe.settings.bundles.items():
         bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
         places = recipe.places_of(name)
-        threshold = bundle.threshold(engine.precision)
+        loaded = load_with_fallback(bundle, engine, load=load_scorer)
+        threshold = bundle.threshold(loaded.choice.precision)
         _check_stricter(recipe, threshold, places)
-        scorer = load_scorer(bundle, engine)
-        lanes.append(_Lane(bundle=bundle, scorer=scorer, threshold=threshold, places=places))
+        side_px = bundle.manifest.contract.crop_px
+        crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
+        lanes.append(_Lane(bundle=bundle, scorer=loaded.scorer, threshold=threshold, places=places, crops=crops))
     return tuple(lanes)
 
 
@@ -153,10 +173,11 @@ def _regions(lane: _Lane, seen: list[tuple[Place, float, float, float]]) -> tupl
     )
 
 
-def _crops(image: Image, regions: tuple[Region, ...], crop_px: int) -> Image:
+def _crops(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:
+    """The regions' crops, in the first of the lane's buffer: good until the next board."""
     centres = np.array([(r.x_px, r.y_px) for r in regions], np.float64).reshape(-1, 2)
     sides = np.array([r.side_px for r in regions], np.float64)
-    return crop_squares(image, centres, sides, crop_px)
+    return crop_squares(image, centres, sides, buffer.shape[1], out=buffer[: len(regions)])
 
 
 def _bundle_set_sha256(hashes: list[str]) -> str:

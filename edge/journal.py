@@ -22,6 +22,7 @@ from edge.verdict_json import verdict_from_json, verdict_to_json
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
 LINK_UP, LINK_DOWN, PORT_LOST = GATE_LINK_EVENTS = ("gate_link_up", "gate_link_down", "gate_port_lost")
+DRIFT_ON, DRIFT_OFF = DRIFT_EVENTS = ("drift_on", "drift_off")  # the first verdict under alarm, the first without
 KEEP_DAYS = 30  # an acknowledged verdict is kept this long for traceability
 
 _SCHEMA = """

@@ -9,6 +9,7 @@ from edge.journal import EventRow, JournalRow
 
 VERSION = 1
 MAX_PAYLOAD_BYTES = 64 * 1024
+MAX_DRIFT_CHARS = 160  # two or three drifting numbers in words
 MAX_DEFECTS_PER_ITEM = 5  # the worst; `n_defects` says how many there are. 64 items of 5 stay below 64 KiB
 
 
@@ -37,6 +38,7 @@ def _item(row: JournalRow) -> dict[str, Any]:
         "bundle": verdict.bundle_sha256[:16],
         "recipe": verdict.recipe_sha256[:16],
         "ms": round(verdict.total_ms, 1),
+        "drift": verdict.drift[:MAX_DRIFT_CHARS],
     }
 
 

@@ -47,6 +47,10 @@ class InspectSettings(Settings):
     engine: EngineName = "onnxruntime"
     precision: Precision = "fp32"
     threads: Annotated[int, Field(ge=1, le=64)] = 2
+    # engine.json, as `boardgate engine` measured it on this device; then it says the three above, for its own bundle
+    engine_file: PathText | None = None
+    # the processors the inspector keeps to, at least as many as threads; none named: any
+    cpus: Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(max_length=64)] = ()
     hold_on_drift: bool = False  # a board that is good while the pictures drift is held instead of passed
 
 

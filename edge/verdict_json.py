@@ -22,6 +22,7 @@ def verdict_to_json(verdict: Verdict) -> str:
             "reason": verdict.reason.value,
             "findings": [_finding_row(f) for f in verdict.findings],
             "stages": [[s.stage, round(s.ms, 3)] for s in verdict.stages],
+            "drift": verdict.drift,
         },
         ensure_ascii=True,
         allow_nan=False,
@@ -47,6 +48,7 @@ def verdict_from_object(data: Any) -> Verdict:
             reason=Reason(data["reason"]),
             findings=tuple(_finding(row) for row in data["findings"]),
             stages=tuple(StageTime(stage=str(name), ms=float(ms)) for name, ms in data["stages"]),
+            drift=_typed(data.get("drift", ""), str),  # journals of versions without a drift monitor lack it
         )
     except (KeyError, TypeError, ValueError) as err:
         raise NotAVerdictError(f"{type(err).__name__}: {err}") from None

@@ -117,4 +117,5 @@ def test_reason_codes_never_move() -> None:
         "NOT_READY",
         "INTERRUPTED",
         "INTERNAL",
+        "DRIFT",
     ]

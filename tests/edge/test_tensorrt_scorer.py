@@ -33,7 +33,15 @@ FP32 = EngineChoice(engine="tensorrt", precision="fp32", threads=1)
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return shipped_bundle()
+    """The shipped one with its FP32 graph alone."""
+    shipped = shipped_bundle()
+    return dataclasses.replace(
+        shipped,
+        manifest=shipped.manifest.model_copy(update={"graphs": {"fp32": shipped.manifest.graphs["fp32"]}}),
+        thresholds=shipped.thresholds.model_copy(update={"precisions": {"fp32": shipped.threshold()}}),
+        models={"fp32": shipped.model()},
+        golden_scores={"fp32": shipped.golden_score()},
+    )
 
 
 def with_graphs(bundle: Bundle, **models: bytes) -> Bundle:

@@ -37,8 +37,9 @@ from export.families.solder_joint.painter import metal_of, paint_bridge, paint_d
 from export.families.solder_joint.presets import PRESETS
 from export.families.solder_joint.teach_classifier import share_labelled
 from export.onnx import onnx_from_torch, run_onnx, run_torch
+from export.to_bundle import write
 from export.train import TrainingFault
-from export.workshop import TrainRequest, train, write
+from export.workshop import TrainRequest, train
 from tests.export.helpers import write_joint_set
 
 pytestmark = [pytest.mark.needs_torch]
