@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.thresholds import quantile_choice
+from edge import __version__
 from edge.board import Image
 from edge.bundle import Contract, GraphRecord, Manifest, TensorSpec, model_file
 from edge.scorers.rules import RulesFile
@@ -30,7 +31,7 @@ from export.datasets import (
 )
 from export.rules import LabelledCrops, RulesFault, fit_rules, score
 
-TOOL = "boardgate train --preset rules"
+TOOL = f"boardgate train --preset rules {__version__}"
 PRESET = "rules"
 VARIANTS = ("good_only", "tuned")
 FAMILY = "solder_joint"

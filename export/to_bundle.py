@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from calibration.thresholds import quantile_choice
+from edge import __version__
 from edge.board import Floats
 from edge.bundle import GraphRecord, Manifest, Parity, RangesRecord, model_file
 from edge.thresholds import Precision, Threshold, Thresholds
@@ -25,7 +26,7 @@ from export.quantize.build import BuiltGraph, GraphSet, graphs_of
 from export.teaching import Samples
 from export.workshop import Trained, score_of
 
-TOOL = "boardgate train"
+TOOL = f"boardgate train {__version__}"
 Say = Callable[[str], None]
 
 
