@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from export.simulator.line import SITE, STATION, LineTwin, MqttAt
 from firmware_bridge.peers.broker import running_broker
 from firmware_bridge.peers.mqtt_consumer import MqttConsumer
 
-STAGES = ("capture", "register", "crop", "score", "judge", "journal", "gate", "mqtt")
+STAGES = ("capture", "register", "crop", "score", "drift", "judge", "journal", "gate", "mqtt")
 SEED = 77
 WARM_UP_BOARDS = 3  # reported apart: the first run of anything is slower
 
@@ -68,6 +69,7 @@ def run(out: Path, bundles: dict[str, Path], n_boards: int, takt_ms: int, json_p
 
 
 def _line(stack: contextlib.ExitStack, folder: Path, bundle: Path) -> tuple[LineTwin, MqttConsumer]:
+    shutil.rmtree(folder, ignore_errors=True)  # a former run's journal would be counted too
     recipe = demo_recipe(folder / "recipe", bundle)
     broker = stack.enter_context(running_broker(folder / "broker"))
     consumer = stack.enter_context(MqttConsumer("127.0.0.1", broker.port, SITE, STATION))
@@ -91,7 +93,7 @@ def _times(name: str, line: LineTwin, consumer: MqttConsumer) -> StationTimes:
     for row in rows[WARM_UP_BOARDS:]:
         verdict, signal = row.verdict, signals.get(row.seq)
         spent = {s.stage: s.ms for s in verdict.stages}
-        for stage in ("capture", "register", "crop", "score"):
+        for stage in ("capture", "register", "crop", "score", "drift"):
             ms[stage].append(spent.get(stage, 0.0))
         ms["judge"].append(verdict.total_ms - sum(spent.values()))
         if signal is not None:

@@ -184,7 +184,7 @@ def _print_latency(verdicts: dict[str, Verdict]) -> None:
     table = Table(title=f"Trigger to verdict, {len(judged)} boards", title_justify="left")
     for column in ("stage", "p50 ms", "max ms"):
         table.add_column(column, justify="left" if column == "stage" else "right")
-    for stage in ("capture", "register", "crop", "score"):
+    for stage in ("capture", "register", "crop", "score", "drift"):
         if stage in stages:
             ms = [sum(s.ms for s in v.stages if s.stage == stage) for v in judged]
             table.add_row(stage, f"{np.median(ms):.1f}", f"{max(ms):.1f}")

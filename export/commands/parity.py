@@ -17,7 +17,7 @@ def parity(
     data: Data,
     against: Annotated[
         str | None,
-        typer.Option(help="A precision, an engine or another bundle; plain ONNX Runtime if not said."),
+        typer.Option(help="A precision, an engine or another bundle; the next precision if not said."),
     ] = None,
     table: Table = None,
     split: Annotated[str, typer.Option(help="Which rows to compare on.")] = "val",
