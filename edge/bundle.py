@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edge.board import Floats
-from edge.recipe import Name, Sha256
-from edge.settings import Settings, SettingsFault, read_json
+from edge.settings import Name, Settings, SettingsFault, Sha256, read_json
 from edge.thresholds import PRECISIONS, Precision, Threshold, Thresholds
 
 MAX_BUNDLE_FILE_BYTES = 1024 * 1024 * 1024

@@ -25,9 +25,8 @@ from pydantic import Field
 from edge.board import Image
 from edge.bundle import Bundle, BundleFault
 from edge.durable import sync
-from edge.recipe import Sha256
 from edge.scorers import EngineChoice, Scorer, load_scorer
-from edge.settings import Settings, SettingsFault, read_json
+from edge.settings import Settings, SettingsFault, Sha256, read_json
 from edge.thresholds import EngineName, Precision
 
 CPU_ENGINES: tuple[EngineName, ...] = ("onnxruntime", "openvino")

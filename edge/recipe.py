@@ -15,11 +15,9 @@ import cv2
 from pydantic import Field, model_validator
 
 from edge.board import Image
-from edge.settings import Settings, SettingsFault, read_toml
+from edge.settings import Name, Settings, SettingsFault, Sha256, read_toml
 
 MAX_REGIONS = 5_000  # a dense 0.5 m panel; keeps one board's batch and one verdict message bounded
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Pixels = Annotated[float, Field(ge=0.0, le=32_000.0)]  # OpenCV's remap takes coordinates below 2**15
 
 

@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from edge.recipe import Sha256
-from edge.settings import Settings
+from edge.settings import Settings, Sha256
 
 EngineName = Literal["onnxruntime", "openvino", "tensorrt"]
 Precision = Literal["fp32", "fp16", "int8", "int8-cpu"]

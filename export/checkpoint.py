@@ -18,8 +18,7 @@ import torch
 
 from edge.bundle import Contract, DataFingerprint
 from edge.durable import replace_folder, sync
-from edge.recipe import Name, Sha256
-from edge.settings import Settings, SettingsFault, read_json
+from edge.settings import Name, Settings, SettingsFault, Sha256, read_json
 from export.faults import WorkshopFault
 
 RECORD, WEIGHTS = "checkpoint.json", "weights.npz"

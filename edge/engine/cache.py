@@ -25,8 +25,7 @@ from pydantic import Field
 from edge.durable import sync
 from edge.engine.builder import BatchProfile, Built
 from edge.engine.faults import EngineFault
-from edge.recipe import Sha256
-from edge.settings import Settings, SettingsFault, read_json
+from edge.settings import Settings, SettingsFault, Sha256, read_json
 from edge.thresholds import Precision
 
 MAX_ENGINES = 32  # a station has a handful of bundles, each at up to three precisions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks.gpu_measure import engine_row, seam_row
 from benchmarks.gpu_subjects import Subject, bundle_subject
 from edge.engine.cuda import Cuda
 from edge.engine.faults import NoDevice
+from edge.thresholds import Precision
 from export.demo import BUNDLE
 from tests.edge.engine_rig import Desk, desk
 from tests.peers.gpu import SimCuda
@@ -86,7 +88,9 @@ def test_a_gpu_without_tensorrt(subject: Subject) -> None:
 
 def test_a_precision_that_is_not_there_is_skipped_with_its_reason(subject: Subject) -> None:
     at = desk()
-    row = engine_row(at.api, at.cuda, subject, "int8", rounds=3)
+    missing: dict[Precision, str] = {"int8": "not in the bundle"}
+    alone = dataclasses.replace(subject, models={"fp32": subject.models["fp32"]}, missing=missing)
+    row = engine_row(at.api, at.cuda, alone, "int8", rounds=3)
     assert (row["ok"], row["skipped"]) == (True, "not in the bundle")
     assert at.trt.builds == 0
 
