@@ -54,18 +54,21 @@ class Autoencoder(nn.Module):
     back.
 
     `widths` are the five encoder widths (the paper's: 16, 32, 64, 128, 256); the decoder mirrors them. With
-    `variational` there are two heads, mu and logvar, else one. `beta` weighs the KL term of the loss.
+    `variational` there are two heads, mu and logvar, else one. `beta` weighs the KL term of the loss. `norm` is the
+    kind of BatchNorm.
     """
 
-    def __init__(self, widths: tuple[int, ...], *, variational: bool, beta: float) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], *, variational: bool, beta: float, norm: type[nn.BatchNorm2d] = nn.BatchNorm2d
+    ) -> None:
         super().__init__()
         if len(widths) != 5:
             raise ValueError(f"widths: got {len(widths)}, the network has 5 encoder convolutions")
         self.beta = beta
-        self.encoder = _encoder(widths)
-        self.mu_head = _convolution(widths[-1], LATENT_CHANNELS)
-        self.logvar_head = _convolution(widths[-1], LATENT_CHANNELS) if variational else None
-        self.decoder = _decoder(widths)
+        self.encoder = _encoder(widths, norm)
+        self.mu_head = _convolution(widths[-1], LATENT_CHANNELS, norm)
+        self.logvar_head = _convolution(widths[-1], LATENT_CHANNELS, norm) if variational else None
+        self.decoder = _decoder(widths, norm)
 
     def forward(self, x: Tensor) -> Reconstruction:
         """Reconstruct `x`. Samples the latent in training; in evaluation z is mu, so that a score is repeatable."""
@@ -96,30 +99,30 @@ def kl_divergence(out: Reconstruction) -> Tensor:
     return -0.5 * (1.0 + out.logvar - out.mu.square() - out.logvar.exp()).sum(dim=(1, 2, 3))
 
 
-def _convolution(c_in: int, c_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.LeakyReLU())
+def _convolution(c_in: int, c_out: int, norm: type[nn.BatchNorm2d]) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1), norm(c_out), nn.LeakyReLU())
 
 
-def _transposed(c_in: int, c_out: int, activation: nn.Module) -> nn.Sequential:
-    return nn.Sequential(nn.ConvTranspose2d(c_in, c_out, 3, padding=1), nn.BatchNorm2d(c_out), activation)
+def _transposed(c_in: int, c_out: int, norm: type[nn.BatchNorm2d], activation: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.ConvTranspose2d(c_in, c_out, 3, padding=1), norm(c_out), activation)
 
 
-def _encoder(widths: tuple[int, ...]) -> nn.Sequential:
+def _encoder(widths: tuple[int, ...], norm: type[nn.BatchNorm2d]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for k, (c_in, c_out) in enumerate(zip((3, *widths[:-1]), widths, strict=True)):
-        layers.append(_convolution(c_in, c_out))
+        layers.append(_convolution(c_in, c_out, norm))
         if k < POOLINGS:
             layers.append(nn.MaxPool2d(2, 2))
     return nn.Sequential(*layers)
 
 
-def _decoder(widths: tuple[int, ...]) -> nn.Sequential:
+def _decoder(widths: tuple[int, ...], norm: type[nn.BatchNorm2d]) -> nn.Sequential:
     narrowing = widths[::-1]  # 256, 128, 64, 32, 16
     layers: list[nn.Module] = []
     for k, (c_in, c_out) in enumerate(zip((LATENT_CHANNELS, *narrowing[:-1]), narrowing, strict=True)):
         if k >= 3:
             layers.append(BicubicDouble(LATENT_PX * 2 ** (k - 3)))
-        layers.append(_transposed(c_in, c_out, nn.LeakyReLU()))
+        layers.append(_transposed(c_in, c_out, norm, nn.LeakyReLU()))
     layers.append(BicubicDouble(INPUT_PX // 2))
-    layers.append(_transposed(narrowing[-1], 3, nn.Tanh()))
+    layers.append(_transposed(narrowing[-1], 3, norm, nn.Tanh()))
     return nn.Sequential(*layers)

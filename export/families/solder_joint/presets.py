@@ -15,8 +15,10 @@ from torch import nn
 
 from export.families.solder_joint.classifier import Classifier
 from export.families.solder_joint.classifier_training import ClassifierSettings
+from export.families.solder_joint.gradcon import ConstrainedAutoencoder
 from export.families.solder_joint.net import Autoencoder
 from export.families.solder_joint.painted import Mixture, Source
+from export.families.solder_joint.teach_autoencoder import teach_autoencoder
 from export.families.solder_joint.teach_classifier import share_labelled, teach_classifier
 from export.teaching import Taught, TeachingJob, teach_reconstruction
 from export.train import TrainingSettings
@@ -56,11 +58,15 @@ class Preset:
 
 
 def _variants(widths: tuple[int, ...]) -> dict[str, Variant]:
-    return {
-        "cae": Variant(build=partial(Autoencoder, widths, variational=False, beta=0.0), scores=("recon",)),
-        "vae": Variant(build=partial(Autoencoder, widths, variational=True, beta=1.0), scores=("recon", "elbo")),
-        "beta_vae": Variant(build=partial(Autoencoder, widths, variational=True, beta=BETA), scores=("recon", "elbo")),
-    }
+    kinds = {"cae": (False, 0.0), "vae": (True, 1.0), "beta_vae": (True, BETA)}
+    made: dict[str, Variant] = {}
+    for name, (variational, beta) in kinds.items():
+        scores = ("recon", "elbo") if variational else ("recon",)
+        plain = partial(Autoencoder, widths, variational=variational, beta=beta)
+        constrained = partial(ConstrainedAutoencoder, widths, variational=variational, beta=beta)
+        made[name] = Variant(build=plain, scores=scores)
+        made[f"{name}_gradcon"] = Variant(build=constrained, scores=("gradcon", *scores))
+    return made
 
 
 # Table I. The decay's patience is not given there; 10 epochs is the optimiser library's default.
@@ -104,6 +110,7 @@ PRESETS: dict[str, Preset] = {
         channels="bgr",
         normalisation="unit",
         training=PAPER_TRAINING,
+        teach=teach_autoencoder,
     ),
     "fast": Preset(
         summary="the same networks, narrow enough for 1 ms a joint on two cores",
@@ -112,6 +119,7 @@ PRESETS: dict[str, Preset] = {
         channels="bgr",
         normalisation="unit",
         training=PAPER_TRAINING,
+        teach=teach_autoencoder,
     ),
     "best": Preset(
         summary="a classifier taught by defects painted on good joints; no labelled defect needed",

@@ -1,8 +1,7 @@
 """What a station computes: the network and its score as one module, (N, 3, 64, 64) to `score` (N,) and `map` (N, h, w).
 
 Higher is worse. The latent is mu, not a sample, so a crop has one score; scores are per value of the crop, so those of
-the two kinds are of one size. A further score (GradCon adds a gradient term to the reconstruction) is one module and
-one row in `SCORES`.
+the two kinds are of one size. A further score is one module and one row in `SCORES`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from export.families.solder_joint.classifier import DefectScore
+from export.families.solder_joint.gradcon_score import GradConScore
 from export.families.solder_joint.net import Autoencoder, kl_divergence
 
 
@@ -49,5 +49,6 @@ class ElboScore(nn.Module):
 SCORES: dict[str, Callable[..., nn.Module]] = {
     "recon": ReconstructionScore,
     "elbo": ElboScore,
+    "gradcon": GradConScore,
     "surprise": DefectScore,
 }
