@@ -98,6 +98,36 @@ def _boards(data: dict[str, Any]) -> str:
     return f"{_table(['board', *outcomes], rows)}\n\n{_table(['joint', 'called good', 'called defect'], joint_rows)}"
 
 
+def _gradcon(data: dict[str, Any]) -> str:
+    parity = [
+        [
+            f"{p['preset']}, {p['variant']}",
+            str(p["n"]),
+            f"{p['max_relative']:.1e}",
+            f"{p['max_cosine_difference']:.1e}",
+            f"{p['max_relative_literal']:.1e}",
+        ]
+        for p in data["parity"]
+    ]
+    cost = [
+        [
+            f"{c['preset']}, batch {c['batch']}",
+            str(c["nodes"]),
+            str(c["operators"]),
+            f"{c['recon_ms']:.2f}",
+            f"{c['gradcon_ms']:.2f}",
+            f"{c['ratio']:.1f}",
+        ]
+        for c in data["cost"]
+    ]
+    head = ["network", "crops", "score, relative", "cosine", "score without the added γ, relative"]
+    cost_head = ["graph", "nodes", "operators", "ms a joint, reconstruction", "ms a joint, GradCon", "ratio"]
+    return (
+        f"The graph in ONNX Runtime against torch's autograd, worst of all crops:\n\n{_table(head, parity)}\n\n"
+        f"Processor time of one thread, both graphs in turn:\n\n{_table(cost_head, cost)}"
+    )
+
+
 def _scoring(data: dict[str, Any]) -> str:
     batches = sorted({c["batch"] for c in data["costs"]})
     of = {(c["way"], c["batch"]): c for c in data["costs"]}
@@ -222,6 +252,8 @@ LANES = {
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "solder_joint": _solder_joint,
+    "solder_joint_gradcon": _solder_joint,
+    "gradcon": _gradcon,
     "scoring": _scoring,
     "board_scale": _board_scale,
     "jitter": _jitter,
