@@ -71,16 +71,17 @@ class ConstrainedAutoencoder(Autoencoder):
 
     def loss(self, x: Tensor) -> Tensor:
         """J: the negative ELBO and the constraint, in sums over a crop's values. The negative ELBO alone until the
-        statistics are held, in the first step then, which has nothing to compare with, and where no gradients are
-        taken."""
-        out = self(x)
-        error = squared_error(out.picture, x).mean()
-        elbo = error + self.beta * kl_divergence(out).mean()
-        if not (torch.is_grad_enabled() and self.held and self.steps.all()):
-            return elbo
-        gradients = torch.autograd.grad(error, self.decoder_weights(), create_graph=True)
-        constraint = -mean_cosine(gradients, self.averages())
-        return elbo + self.alpha * x[0].numel() * constraint
+        statistics are held, and in the first step then, which has nothing to compare with."""
+        if not (self.held and self.steps.all()):
+            return super().loss(x)
+        wanted = torch.is_grad_enabled()
+        with torch.enable_grad():  # in validation as well: the epoch that is kept is the best by J
+            out = self(x)
+            error = squared_error(out.picture, x).mean()
+            gradients = torch.autograd.grad(error, self.decoder_weights(), create_graph=wanted, retain_graph=wanted)
+            constraint = -mean_cosine(gradients, self.averages())
+            j = error + self.beta * kl_divergence(out).mean() + self.alpha * x[0].numel() * constraint
+        return j if wanted else j.detach()
 
     def _averaging(self, k: int) -> Callable[[Tensor], None]:
         """Takes a step's gradient of J into the average of layer k, once it is whole."""
