@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.markdown import markdown_table
+
 TOGETHER = "at once"  # ends the name of the row that promises several classes
 
 
@@ -33,7 +35,7 @@ def promise_table(result: dict[str, Any]) -> str:
         for r in result["reviews"]
     )
     note += f"\n\nAfter `recalibrate` with a month of reviewed calls: {moved}."
-    return f"{note}\n\n{_table(head, body)}"
+    return f"{note}\n\n{markdown_table(head, body)}"
 
 
 def _column(n: int, promise: str, promised: float) -> str:
@@ -72,7 +74,7 @@ def promise_example_table(result: dict[str, Any]) -> str:
         for row in one["thresholds"]
     ]
     target, percent = result["recall"], 100 * result["confidence"]
-    carried = _table(
+    carried = markdown_table(
         [
             "defect",
             "places",
@@ -84,7 +86,7 @@ def promise_example_table(result: dict[str, Any]) -> str:
         ],
         classes,
     )
-    done = _table(
+    done = markdown_table(
         [
             "asked for",
             "carried",
@@ -96,8 +98,3 @@ def promise_example_table(result: dict[str, Any]) -> str:
         thresholds,
     )
     return f"{carried}\n\n{done}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    align = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, align, *rows])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.markdown import markdown_table
+
 INT8 = ("int8", "int8-cpu")
 PRECISIONS = ("fp16", *INT8)
 
@@ -39,7 +41,7 @@ def speed(data: dict[str, Any]) -> str:
         ]
         for (preset, batch, graph), by in rows.items()
     ]
-    return _table(head, cells)
+    return markdown_table(head, cells)
 
 
 def _passed(subjects: list[dict[str, Any]]) -> str:
@@ -53,7 +55,7 @@ def _passed(subjects: list[dict[str, Any]]) -> str:
             kept = f"{len(graph['kept_in_float'])} of {subject['n_layers']}" if precision in INT8 else ""
             method = subject["ranges"]["method"] if precision in INT8 else ""
             rows.append([subject["name"], precision, method, kept, *_parity(graph)])
-    return _table(
+    return markdown_table(
         ["network", "precision", "ranges", "layers in float", "Spearman", "verdicts the same, defects lost"], rows
     )
 
@@ -65,7 +67,7 @@ def _methods(subjects: list[dict[str, Any]]) -> str:
             cells = {t["precision"]: t for t in subject["trials"] if t["method"] == method}
             told = [" / ".join(_parity(cells[p]["parity"])) if p in cells else "" for p in INT8]
             rows.append([subject["name"], method, *told])
-    return _table(["network", "ranges", *(f"{p}: Spearman / verdicts" for p in INT8)], rows)
+    return markdown_table(["network", "ranges", *(f"{p}: Spearman / verdicts" for p in INT8)], rows)
 
 
 def _dev_test(subjects: list[dict[str, Any]]) -> str:
@@ -76,13 +78,9 @@ def _dev_test(subjects: list[dict[str, Any]]) -> str:
             told = ", ".join(f"{kind} {value:.4f}" for kind, value in aurocs.items())
             parity = _parity(found["parity"][precision]) if precision in found["parity"] else ["", ""]
             rows.append([subject["name"], precision, told, *parity])
-    return _table(["network", "precision", "AUROC", "Spearman", "verdicts the same, defects lost"], rows)
+    return markdown_table(["network", "precision", "AUROC", "Spearman", "verdicts the same, defects lost"], rows)
 
 
 def _parity(parity: dict[str, Any]) -> list[str]:
     agreed = f"{100 * parity['verdict_agreement_frac']:.2f} % of {parity['n']}, {parity['lost_defects']} lost"
     return [f"{parity['spearman']:.5f}", agreed]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])

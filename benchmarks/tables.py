@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import flips_table, quantisation_tables
+from benchmarks.markdown import markdown_table
 from benchmarks.promise_tables import promise_example_table, promise_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,11 +41,6 @@ def _block(name: str) -> str:
     return f"`{data['command']}`\n\n{TABLES[name](data)}\n"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    align = ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, align, *rows])
-
-
 def _registration(data: dict[str, Any]) -> str:
     head = ["set, split", "pictures", "registered", "centre error, median", "p95", "in view judged right", "CPU ms"]
     rows = []
@@ -63,7 +59,7 @@ def _registration(data: dict[str, Any]) -> str:
                     f"{r['cpu_ms_p50']:.0f}",
                 ]
             )
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _latency(data: dict[str, Any]) -> str:
@@ -80,7 +76,7 @@ def _latency(data: dict[str, Any]) -> str:
     )
     rows.append(["deadline misses", *(str(s["deadline_misses"]) for s in stations.values())])
     title = f"{data['boards']} boards of 50 joints, takt {data['takt_ms']} ms, on the line twin; ms p50 / p99 / max."
-    return f"{title}\n\n{_table(['stage', *stations], rows)}"
+    return f"{title}\n\n{markdown_table(['stage', *stations], rows)}"
 
 
 def _boards(data: dict[str, Any]) -> str:
@@ -95,7 +91,8 @@ def _boards(data: dict[str, Any]) -> str:
     joints = recipes[0]["joints"]
     labels = [label for label in ("normal", "bridge", "missing") if any(k.startswith(label) for k in joints)]
     joint_rows = [[label, *(str(joints.get(f"{label} → {c}", 0)) for c in ("good", "defect"))] for label in labels]
-    return f"{_table(['board', *outcomes], rows)}\n\n{_table(['joint', 'called good', 'called defect'], joint_rows)}"
+    boards = markdown_table(["board", *outcomes], rows)
+    return f"{boards}\n\n{markdown_table(['joint', 'called good', 'called defect'], joint_rows)}"
 
 
 def _gradcon(data: dict[str, Any]) -> str:
@@ -123,8 +120,8 @@ def _gradcon(data: dict[str, Any]) -> str:
     head = ["network", "crops", "score, relative", "cosine", "score without the added γ, relative"]
     cost_head = ["graph", "nodes", "operators", "ms a joint, reconstruction", "ms a joint, GradCon", "ratio"]
     return (
-        f"The graph in ONNX Runtime against torch's autograd, worst of all crops:\n\n{_table(head, parity)}\n\n"
-        f"Processor time of one thread, both graphs in turn:\n\n{_table(cost_head, cost)}"
+        f"The graph in ONNX Runtime against torch's autograd, worst of all crops:\n\n{markdown_table(head, parity)}\n\n"
+        f"Processor time of one thread, both graphs in turn:\n\n{markdown_table(cost_head, cost)}"
     )
 
 
@@ -160,7 +157,7 @@ def _scoring(data: dict[str, Any]) -> str:
         f"second of one processor's time. All told: crop, score and verdict. Load while measuring: "
         f"{data['load_1_min']:.0f}."
     )
-    return f"{note}\n\n{_table(head, rows)}"
+    return f"{note}\n\n{markdown_table(head, rows)}"
 
 
 def _board_scale(data: dict[str, Any]) -> str:
@@ -176,7 +173,7 @@ def _board_scale(data: dict[str, Any]) -> str:
         f"{data['places']:,} joints, {data['megapixels']} megapixels, {data['boards']} boards, {data['engine']}, "
         f"{data['threads']} threads, on the line twin."
     )
-    return f"{note}\n\n{_table(['stage', 'ms p50', 'p99', 'max'], rows)}"
+    return f"{note}\n\n{markdown_table(['stage', 'ms p50', 'p99', 'max'], rows)}"
 
 
 def _jitter(data: dict[str, Any]) -> str:
@@ -185,7 +182,7 @@ def _jitter(data: dict[str, Any]) -> str:
         for f in data["figures"]
     ]
     note = f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin."
-    return f"{note}\n\n{_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
+    return f"{note}\n\n{markdown_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
 
 
 def _or_nothing(value: float | None, form: str) -> str:
@@ -231,7 +228,7 @@ def _solder_joint(data: dict[str, Any]) -> str:
             if cue in cues:
                 values = [f"{cues[cue].get(label, float('nan')):.3f}" for label in labels]
                 body.append([f"*knows nothing of solder:* {cue}", "", "", *values, "", "", ""])
-        parts.append(f"**{title}**\n\n{_table(head, body)}")
+        parts.append(f"**{title}**\n\n{markdown_table(head, body)}")
     return "\n\n".join(parts)
 
 
@@ -264,5 +261,5 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "quantisation_speed": quantisation_tables.speed,
     "promise": promise_table,
     "promise_example": promise_example_table,
-    "flips": lambda data: _table(flips_table.HEAD, flips_table.rows(data)),
+    "flips": lambda data: markdown_table(flips_table.HEAD, flips_table.rows(data)),
 }
