@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from edge.durable import sync
+from edge.durable import replace_file
 from edge.settings import Settings, SettingsFault, read_json
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -34,11 +33,5 @@ def load_state(path: Path) -> AgentState:
 def save_state(path: Path, state: AgentState) -> None:
     """Write aside, fsync, rename. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".new")
-    with aside.open("w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)  # the gate process reads what it may forget; the folder keeps others out
-        file.write(state.model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    sync(path.parent)
+    # 0644: the gate process reads what it may forget; the folder keeps others out
+    replace_file(path.with_suffix(".new"), path, state.model_dump_json().encode(), mode=0o644)

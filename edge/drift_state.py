@@ -7,7 +7,6 @@ damaged, it is no state at all, and the monitor learns anew.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from edge.board import MAX_BOARD_ID_LEN
 from edge.drift_chart import CAP, REFERENCE_BOARDS, Cusum, Reference
-from edge.durable import sync
+from edge.durable import replace_file
 from edge.settings import Settings, SettingsFault, read_json
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -64,13 +63,7 @@ def load_drift(path: Path, key: str, n_numbers: int) -> SavedDrift | None:
 def save_drift(path: Path, state: SavedDrift) -> None:
     """Write aside, fsync, rename. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".new")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(state.model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    sync(path.parent)
+    replace_file(path.with_suffix(".new"), path, state.model_dump_json().encode())
 
 
 def row_of(numbers: NDArray[np.float64]) -> Row:

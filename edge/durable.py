@@ -16,6 +16,24 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def replace_file(aside: Path, out: Path, content: bytes, mode: int | None = None) -> None:
+    """Write `content` aside and rename it over `out`; `mode` are its permission bits where the usual will not do.
+
+    Whoever writes one file from several threads or processes must name asides that differ. Raises OSError.
+    """
+    try:
+        with aside.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, out)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync(out.parent)
+
+
 def replace_folder(aside: Path, out: Path) -> None:
     """Rename the folder `aside` to `out`. A folder cannot be renamed over a full one, so an older `out` is moved away
     first; it comes back when the rename fails. Raises OSError."""

@@ -24,7 +24,7 @@ from pydantic import Field
 
 from edge.board import Image
 from edge.bundle import Bundle, BundleFault
-from edge.durable import sync
+from edge.durable import replace_file
 from edge.scorers import EngineChoice, Scorer, load_scorer
 from edge.settings import Settings, SettingsFault, Sha256, read_json
 from edge.thresholds import EngineName, Precision
@@ -97,11 +97,8 @@ def fastest(us: dict[tuple[EngineName, Precision], float]) -> tuple[EngineName, 
 
 def write_engine_file(path: Path, measured: EngineFile) -> None:
     """Write `engine.json`, whole or not at all."""
-    aside = path.with_name(f".{path.name}.writing-{os.getpid()}")
-    aside.write_text(json.dumps(measured.model_dump(mode="json"), indent=2) + "\n", "utf-8")
-    sync(aside)
-    os.replace(aside, path)
-    sync(path.parent)
+    content = json.dumps(measured.model_dump(mode="json"), indent=2) + "\n"
+    replace_file(path.with_name(f".{path.name}.writing-{os.getpid()}"), path, content.encode())
 
 
 def measured_choice(path: Path, bundles: Iterable[str], default: EngineChoice) -> EngineChoice:

@@ -22,7 +22,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from edge.durable import sync
+from edge.durable import replace_file
 from edge.engine.builder import BatchProfile, Built
 from edge.engine.faults import EngineFault
 from edge.settings import Settings, SettingsFault, Sha256, read_json
@@ -192,14 +192,7 @@ def _timing_cache(folder: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
-    try:
-        aside.write_bytes(content)
-        sync(aside)
-        aside.rename(path)
-        sync(path.parent)
-    finally:
-        aside.unlink(missing_ok=True)
+    replace_file(path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}"), path, content)
 
 
 def _bound(folder: Path, keep: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import cv2
 import numpy as np
@@ -83,7 +84,8 @@ def test_pictures_that_say_nothing_give_no_level(image: Image) -> None:
 
 @given(arrays(np.float64, (3, 3), elements=st.floats(-1e6, 1e6)))
 def test_no_homography_raises(homography: np.ndarray) -> None:
-    PROBE.measure(PICTURE, homography)
+    found = PROBE.measure(PICTURE, homography)
+    assert not any(math.isinf(number) for number in astuple(found))
 
 
 def test_a_tiny_reference_has_no_numbers() -> None:
