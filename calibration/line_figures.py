@@ -42,11 +42,6 @@ class Counts:
             if not 0 <= events <= trials:
                 raise ValueError(f"{events} of {trials} {name}: allowed are 0 to {trials}")
 
-    @property
-    def escaped(self) -> int:
-        """Defective places that were passed."""
-        return self.n_defect - self.caught
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFigures:

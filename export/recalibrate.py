@@ -18,7 +18,6 @@ from calibration.choice import calls_of
 from calibration.lot import GOOD, Lot
 from calibration.reviews import WRONG_FRAC, ClassEvidence, Move, Review, ReviewFault, class_evidence, propose
 from calibration.splits import SplitFault
-from edge.board import Floats
 from edge.bundle import Bundle, read_bundle
 from edge.scorers import EngineChoice, check_golden, load_scorer
 from edge.thresholds import PPM, Choice, EngineName, Precision, Promise, Reviews, Threshold
@@ -236,10 +235,6 @@ def _report(
         locked_defects=len(defects),
         identity=identity,
     )
-
-
-def _above(scores: Floats, threshold: float) -> int:
-    return int((scores > threshold).sum())
 
 
 def _kind(review: Review) -> str:

@@ -57,11 +57,6 @@ class Judge:
         self.score = score_of(model_fp32, val_inputs, threads)
         self.threshold = threshold_of(self.score)
 
-    @property
-    def n_defects_caught(self) -> int:
-        """How many defects there are to lose."""
-        return int((~self._is_good & (self.score > self.threshold)).sum())
-
     def judge(self, model: bytes, stand_in: bytes | None = None) -> Candidate:
         """Score the validation inputs with a graph and compare; with `stand_in` where the CPU would not round as the
         graph says. Raises QuantizeFault on scores that are not finite."""

@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType
 
 from export.quantize.faults import QuantizeFault
-from export.quantize.graph import QUANTISABLE, Layer, constant, consumers, load_typed, rebuilt
+from export.quantize.graph import QUANTISABLE, Layer, consumers, load_typed, rebuilt
 from export.quantize.lint import check_qdq
 from export.quantize.placed import Placement, placed
 from export.quantize.ranges import Ranges
@@ -89,12 +89,3 @@ def _add_pair(model: onnx.ModelProto, ordered: list[onnx.NodeProto], name: str, 
     ordered.append(helper.make_node("QuantizeLinear", [name, *parameters], [quantised], quantised))
     ordered.append(helper.make_node("DequantizeLinear", [quantised, *parameters], [given], given))
     return given
-
-
-def scales_of(model: onnx.ModelProto) -> dict[str, tuple[float, int]]:
-    """Scale and zero point of each quantised activation, by the tensor's name before its QuantizeLinear."""
-    return {
-        node.input[0]: (float(constant(model, node.input[1])), int(constant(model, node.input[2])))
-        for node in model.graph.node
-        if node.op_type == "QuantizeLinear"
-    }

@@ -22,8 +22,8 @@ from export.quantize.decisions import Judge, refusal_of, score_of  # noqa: E402
 from export.quantize.equalise import equalised  # noqa: E402
 from export.quantize.faults import QuantizeFault  # noqa: E402
 from export.quantize.fp16 import fp16_graph, fp16_rounded  # noqa: E402
-from export.quantize.graph import Layer, forward_nodes, load_typed, quantisable_layers  # noqa: E402
-from export.quantize.qdq import int8_graph, scales_of  # noqa: E402
+from export.quantize.graph import Layer, constant, forward_nodes, load_typed, quantisable_layers  # noqa: E402
+from export.quantize.qdq import int8_graph  # noqa: E402
 from export.quantize.ranges import METHODS, Histogram, Measured, Ranges, measure, ranges_by  # noqa: E402
 from export.quantize.sensitivity import effects_of, relax  # noqa: E402
 from tests.export.graphs import CHANNELS, broken_for, median, small_graph, small_inputs  # noqa: E402
@@ -31,6 +31,15 @@ from tests.export.graphs import CHANNELS, broken_for, median, small_graph, small
 pytestmark = [pytest.mark.unit, pytest.mark.needs_torch]
 
 INT8 = pytest.mark.parametrize("make", [int8_graph, int8_cpu_graph])
+
+
+def scales_of(model: onnx.ModelProto) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of each quantised activation, by the tensor's name before its QuantizeLinear."""
+    return {
+        node.input[0]: (float(constant(model, node.input[1])), int(constant(model, node.input[2])))
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear"
+    }
 
 
 def layers_of(model: bytes) -> tuple[Layer, ...]:
