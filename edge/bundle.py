@@ -4,8 +4,8 @@
     thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
     model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops; score.npy (N,) float32 and score.<precision>.npy, checked
-                       before the first board
+    golden/            batch.npy (N,h,w,3) uint8 BGR crops, for a family that compares references.npy (N,K,E) float32;
+                       score.npy (N,) float32 and score.<precision>.npy, checked before the first board
     bundle.sha256      SHA-256 of manifest.json, so that one flipped bit anywhere is seen
 
 The bundle's identity is the hash of its manifest.
@@ -28,6 +28,9 @@ from edge.thresholds import PRECISIONS, Precision, Threshold, Thresholds
 
 MAX_BUNDLE_FILE_BYTES = 1024 * 1024 * 1024
 GOLDEN_BATCH = "golden/batch.npy"
+GOLDEN_REFERENCES = "golden/references.npy"
+REFERENCES = "references"  # the graph's second input, where the family compares
+EMBEDDING = "embedding"  # and the output that its references are made from
 Engine = Literal["onnx", "rules"]
 
 
@@ -53,6 +56,24 @@ class Contract(Settings):
     normalisation: Literal["unit", "standardised"]  # unit: x/127.5 - 1; standardised: per crop, see the family
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+
+    @model_validator(mode="after")
+    def _references_can_be_made(self) -> Contract:
+        references = [spec for spec in self.inputs[1:] if spec.name == REFERENCES]
+        embeddings = [spec for spec in self.outputs if spec.name == EMBEDDING]
+        if len(references) != len(self.inputs[1:]) or len(references) > 1:
+            raise ValueError(f"inputs: {[s.name for s in self.inputs]}, expected crops and at most {REFERENCES!r}")
+        if len(embeddings) != len(references):
+            raise ValueError(f"a graph with {REFERENCES!r} gives an {EMBEDDING!r}, and no other does")
+        if references and (len(references[0].shape) != 3 or references[0].shape[2:] != embeddings[0].shape[1:]):
+            shapes = f"{references[0].shape} and {embeddings[0].shape}"
+            raise ValueError(f"shapes of {REFERENCES!r} and {EMBEDDING!r}: {shapes}, expected (N, K, E) and (N, E)")
+        return self
+
+    @property
+    def scored(self) -> tuple[TensorSpec, ...]:
+        """The outputs that judge: the score and the map, where there is one."""
+        return tuple(spec for spec in self.outputs if spec.name != EMBEDDING)
 
 
 class DataFingerprint(Settings):
@@ -144,6 +165,7 @@ class Bundle:
     models: dict[Precision, bytes]  # the graphs, or the rules' parameters, exactly the bytes that were verified
     golden_batch: NDArray[np.uint8]  # (N, h, w, 3) uint8 BGR
     golden_scores: dict[Precision, Floats]  # (N,) float32 each
+    golden_references: Floats | None = None  # (N, K, E) float32 where the family compares
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -193,6 +215,7 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         got, expected = sorted(thresholds.precisions), sorted(manifest.graphs)
         raise BundleFault(f"{folder}/thresholds.json precisions: {got}, the manifest has graphs {expected}")
     batch, scores = _read_golden(folder, manifest)
+    references = _read_references(folder, manifest, len(batch))
     return Bundle(
         folder=folder,
         sha256=identity,
@@ -201,12 +224,15 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         models={precision: _read_model(folder, manifest, graph.file) for precision, graph in manifest.graphs.items()},
         golden_batch=batch,
         golden_scores=scores,
+        golden_references=references,
     )
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
     needed = {"thresholds.json", GOLDEN_BATCH}
     needed |= {graph.file for graph in manifest.graphs.values()} | {golden_score_file(p) for p in manifest.graphs}
+    if len(manifest.contract.inputs) > 1:
+        needed.add(GOLDEN_REFERENCES)
     if missing := needed - manifest.files.keys():
         raise BundleFault(f"{folder}/manifest.json files: lacks {sorted(missing)}")
     own = {"manifest.json", "bundle.sha256"}
@@ -241,6 +267,18 @@ def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8], d
             raise BundleFault(f"{folder}/{name}: {score.dtype} {score.shape}, expected {len(batch)} finite float32")
         scores[precision] = np.asarray(score, np.float32)
     return np.asarray(batch, np.uint8), scores
+
+
+def _read_references(folder: Path, manifest: Manifest, n: int) -> Floats | None:
+    if len(manifest.contract.inputs) < 2:
+        return None
+    expected = (n, *manifest.contract.inputs[1].shape[1:])
+    found = _read_array(folder / GOLDEN_REFERENCES)
+    if found.dtype != np.float32 or found.shape != expected or not np.isfinite(found).all():
+        raise BundleFault(
+            f"{folder}/{GOLDEN_REFERENCES}: {found.dtype} {found.shape}, expected finite float32 {expected}"
+        )
+    return np.asarray(found, np.float32)
 
 
 def _read_array(path: Path) -> NDArray[np.generic]:

@@ -185,6 +185,10 @@ def recipe_new(
     part: Annotated[str, typer.Option(help="Part number of the board.")],
     budget_ms: Annotated[int, typer.Option(min=20, max=60_000, help="Trigger to verdict.")] = 1_000,
     picture: Annotated[str, typer.Option(help="Take only the table's rows of this picture.")] = "",
+    good: Annotated[
+        list[Path] | None,
+        typer.Option(help="An approved board to cut pictures of parts from, for a bundle that compares; up to 5."),
+    ] = None,
 ) -> None:
     """Make a recipe from a reference picture and a table of places.
 
@@ -203,6 +207,7 @@ def recipe_new(
             part_number=part,
             verdict_budget_ms=budget_ms,
             picture=picture,
+            good=good or (),
         )
     except _known_faults() as fault:
         raise _fail(fault) from None

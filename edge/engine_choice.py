@@ -22,10 +22,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from edge.board import Image
 from edge.bundle import Bundle, BundleFault
 from edge.durable import replace_file
-from edge.scorers import EngineChoice, Scorer, load_scorer
+from edge.references import Scorable
+from edge.scorers import EngineChoice, Scorer, golden_inputs, load_scorer
 from edge.settings import Settings, SettingsFault, Sha256, read_json
 from edge.thresholds import EngineName, Precision
 
@@ -79,8 +79,8 @@ def measure_engines(bundle: Bundle, threads: int) -> EngineFile:
                 refused[engine, precision] = str(fault)
     if not scorers:
         raise BundleFault(f"{bundle.folder}: no engine on this device scores it: {'; '.join(refused.values())}")
-    crops = _board(bundle)
-    us = {key: statistics.median(times) for key, times in _rounds(scorers, crops).items()}
+    board = _board(bundle)
+    us = {key: statistics.median(times) for key, times in _rounds(scorers, board).items()}
     engine, precision = fastest(us)
     trials = [Trial(engine=e, precision=p, us_a_crop=us[e, p]) for e, p in us]
     trials += [Trial(engine=e, precision=p, us_a_crop=None, refused=why) for (e, p), why in refused.items()]
@@ -116,14 +116,14 @@ def measured_choice(path: Path, bundles: Iterable[str], default: EngineChoice) -
     return dataclasses.replace(default, engine=measured.engine, precision=measured.precision, threads=measured.threads)
 
 
-def _board(bundle: Bundle) -> Image:
+def _board(bundle: Bundle) -> Scorable:
     """The golden crops, over again, as many as a board has."""
-    golden = bundle.golden_batch
-    return np.ascontiguousarray(golden[np.arange(BOARD_CROPS) % len(golden)])
+    golden = golden_inputs(bundle)
+    return golden[np.arange(BOARD_CROPS) % len(golden)]
 
 
 def _rounds(
-    scorers: dict[tuple[EngineName, Precision], Scorer], crops: Image
+    scorers: dict[tuple[EngineName, Precision], Scorer], board: Scorable
 ) -> dict[tuple[EngineName, Precision], list[float]]:
     """Microseconds a crop of each scorer in each round after the first; rounds alternate, so that what else the device
     does slows all alike."""
@@ -131,7 +131,7 @@ def _rounds(
     for k in range(ROUNDS + 1):
         for key, scorer in scorers.items():
             started_ns = time.perf_counter_ns()
-            scorer.score(crops)
+            scorer.score(board)
             if k:
-                times[key].append((time.perf_counter_ns() - started_ns) / 1e3 / len(crops))
+                times[key].append((time.perf_counter_ns() - started_ns) / 1e3 / len(board))
     return times

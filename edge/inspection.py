@@ -15,30 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Board, Finding, Image, Reason, Region, Verdict
-from edge.bundle import Bundle, BundleFault, read_bundle
+from edge.board import Board, Finding, Image, Reason, Verdict
+from edge.bundle import BundleFault
 from edge.clock import Clock
-from edge.crop import crop_squares
 from edge.deadline import Deadline, DeadlineMissed
 from edge.drift import board_numbers
-from edge.engine.fallback import load_with_fallback
 from edge.gate import Judged, judge, undecided
 from edge.image_statistics import ImageProbe
-from edge.recipe import Place, Recipe
+from edge.lanes import compared, crops_of_regions, load_lanes, regions_of
+from edge.recipe import Recipe
 from edge.register import NotRegistered, Registrar, project
-from edge.scorers import EngineChoice, Scorer, ScorerFault, checked_scores, load_scorer
-from edge.thresholds import Threshold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lane:
-    """The places of one recipe that one bundle scores."""
-
-    bundle: Bundle
-    scorer: Scorer
-    threshold: Threshold
-    places: tuple[Place, ...]
-    crops: Image  # (places, crop_px, crop_px, 3) uint8, filled anew for every board
+from edge.scorers import EngineChoice, ScorerFault, checked_scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +53,7 @@ class Inspection:
     def __init__(self, recipe: Recipe, engine: EngineChoice, clock: Clock) -> None:
         self.recipe = recipe
         self._clock = clock
-        self._lanes = _load_lanes(recipe, engine)
+        self._lanes = load_lanes(recipe, engine)
         self._registrar = Registrar(recipe.reference, recipe.settings.registration)
         self._probe = ImageProbe(recipe.reference, np.array([(p.x_px, p.y_px) for p in recipe.settings.places]))
         self.judged = Judged(
@@ -106,11 +93,12 @@ class Inspection:
         findings: list[Finding] = []
         maps: list[NDArray[np.float32]] = []
         for lane in self._lanes:
-            regions = _regions(lane, project(registration, lane.places, image.shape[:2]))
-            crops = _crops(image, regions, lane.crops)
+            seen = project(registration, lane.places, image.shape[:2])
+            regions = regions_of(lane, seen)
+            crops = crops_of_regions(image, regions, lane.crops)
             deadline.stamp("crop")
             if regions:
-                scored = checked_scores(lane.scorer, crops)
+                scored = checked_scores(lane.scorer, compared(lane, seen, crops))
                 findings += [Finding(region=r, score=float(s)) for r, s in zip(regions, scored.score, strict=True)]
                 if scored.map is not None:
                     maps.append(scored.map)
@@ -132,52 +120,6 @@ class Inspection:
             raise BundleFault(
                 f"{self.recipe.folder}: {len(findings)} of {self.judged.n_regions} places lie whole on the reference"
             )
-
-
-def _load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[_Lane, ...]:
-    lanes = []
-    for name, ref in recipe.settings.bundles.items():
-        bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
-        places = recipe.places_of(name)
-        loaded = load_with_fallback(bundle, engine, load=load_scorer)
-        threshold = bundle.threshold(loaded.choice.precision)
-        _check_stricter(recipe, threshold, places)
-        side_px = bundle.manifest.contract.crop_px
-        crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
-        lanes.append(_Lane(bundle=bundle, scorer=loaded.scorer, threshold=threshold, places=places, crops=crops))
-    return tuple(lanes)
-
-
-def _check_stricter(recipe: Recipe, threshold: Threshold, places: tuple[Place, ...]) -> None:
-    """A recipe may tighten a threshold; a looser one has no evidence."""
-    for place in places:
-        limit = threshold.of_part(place.part_number)
-        if place.threshold is not None and place.threshold > limit:
-            raise BundleFault(
-                f"{recipe.folder} {place.refdes}-{place.pin} threshold: {place.threshold} is looser than the bundle's "
-                f"{limit:.6g}, which is the one with evidence: calibrate a bundle instead"
-            )
-
-
-def _regions(lane: _Lane, seen: list[tuple[Place, float, float, float]]) -> tuple[Region, ...]:
-    return tuple(
-        Region(
-            refdes=place.refdes,
-            pin=place.pin,
-            x_px=x_px,
-            y_px=y_px,
-            side_px=side_px,
-            threshold=lane.threshold.of_part(place.part_number) if place.threshold is None else place.threshold,
-        )
-        for place, x_px, y_px, side_px in seen
-    )
-
-
-def _crops(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:
-    """The regions' crops, in the first of the lane's buffer: good until the next board."""
-    centres = np.array([(r.x_px, r.y_px) for r in regions], np.float64).reshape(-1, 2)
-    sides = np.array([r.side_px for r in regions], np.float64)
-    return crop_squares(image, centres, sides, buffer.shape[1], out=buffer[: len(regions)])
 
 
 def _bundle_set_sha256(hashes: list[str]) -> str:

@@ -7,17 +7,21 @@ recipe that was approved cannot silently start to use another model.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import cv2
+import numpy as np
 from pydantic import Field, model_validator
 
 from edge.board import Image
+from edge.references import MAX_REFERENCES, TURNS_DEG, approved_pictures, references_fault
 from edge.settings import Name, Settings, SettingsFault, Sha256, read_toml
 
 MAX_REGIONS = 5_000  # a dense 0.5 m panel; keeps one board's batch and one verdict message bounded
+PartNumber = Annotated[str, Field(max_length=64)]
 Pixels = Annotated[float, Field(ge=0.0, le=32_000.0)]  # OpenCV's remap takes coordinates below 2**15
 
 
@@ -29,7 +33,7 @@ class Place(Settings):
     x_px: Pixels
     y_px: Pixels
     side_px: Annotated[float, Field(ge=4.0, le=4096.0)]
-    part_number: Annotated[str, Field(max_length=64)] = ""  # for bundles with thresholds by part number
+    part_number: PartNumber = ""  # for bundles with thresholds by part number, and those that compare parts
     bundle: Name | None = None  # needed only where a recipe uses several
     threshold: float | None = None  # stricter than the bundle's own; a looser one has no evidence and is refused
 
@@ -57,6 +61,27 @@ class RegistrationSettings(Settings):
     max_rms_px: Annotated[float, Field(gt=0.0, le=50.0)] = 2.0
 
 
+class PictureFile(Settings):
+    """A picture file, relative to the recipe, and the hash it must have."""
+
+    path: str
+    sha256: Sha256
+
+
+class Part(Settings):
+    """What approved parts of one part number look like: square crops as the bundle takes them, and how the part may be
+    turned on the board (a resistor by 180 degrees, a polarised capacitor not at all)."""
+
+    references: Annotated[tuple[PictureFile, ...], Field(min_length=1, max_length=MAX_REFERENCES)]
+    turns_deg: Annotated[tuple[int, ...], Field(max_length=len(TURNS_DEG))] = (0,)
+
+    @model_validator(mode="after")
+    def _can_be_compared_with(self) -> Part:
+        if fault := references_fault(len(self.references), self.turns_deg):
+            raise ValueError(fault)
+        return self
+
+
 class BundleRef(Settings):
     """A bundle folder, relative to the recipe, and the hash it must have."""
 
@@ -75,6 +100,7 @@ class RecipeFile(Settings):
     registration: RegistrationSettings = RegistrationSettings()
     bundles: Annotated[dict[Name, BundleRef], Field(min_length=1, max_length=16)]
     places: Annotated[tuple[Place, ...], Field(min_length=1, max_length=MAX_REGIONS)]
+    parts: Annotated[dict[PartNumber, Part], Field(max_length=MAX_REGIONS)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _places_make_sense(self) -> RecipeFile:
@@ -90,6 +116,8 @@ class RecipeFile(Settings):
                 faults.append(f"{name}: centre ({place.x_px}, {place.y_px}) outside the {size} reference")
             if place.bundle is None and len(self.bundles) > 1:
                 faults.append(f"{name}: says no bundle, and the recipe has {len(self.bundles)}")
+            if self.parts and place.part_number and place.part_number not in self.parts:
+                faults.append(f"{name}: part_number {place.part_number!r} is none of parts {sorted(self.parts)}")
             if place.bundle is not None and place.bundle not in self.bundles:
                 faults.append(f"{name}: bundle {place.bundle!r} is not one of {sorted(self.bundles)}")
         if faults:
@@ -105,6 +133,7 @@ class Recipe:
     folder: Path
     sha256: str
     reference: Image  # (height_px, width_px, 3) uint8 BGR
+    approved: Mapping[str, Image]  # part number -> (MAX_APPROVED, h, h, 3) uint8 BGR, turned as the part may be
 
     def bundle_folder(self, name: str) -> Path:
         """Where the named bundle lies."""
@@ -124,20 +153,37 @@ def read_recipe(path: Path) -> Recipe:
         folder=file.parent,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         reference=_read_reference(file, settings.picture),
+        approved={name: _read_approved(file, name, part) for name, part in settings.parts.items()},
     )
 
 
 def _read_reference(recipe_file: Path, picture: PictureSettings) -> Image:
     path = recipe_file.parent / picture.reference
-    if not path.is_file():
-        raise SettingsFault([f"{recipe_file} picture.reference: {path} does not exist"])
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != picture.sha256:
-        raise SettingsFault([f"{recipe_file} picture.sha256: {path} has {found}, the recipe says {picture.sha256}"])
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise SettingsFault([f"{recipe_file} picture.reference: {path} is not a picture OpenCV can read"])
+    image = _read_picture(f"{recipe_file} picture", "reference", path, picture.sha256)
     if image.shape[:2] != (picture.height_px, picture.width_px):
         got = f"{image.shape[1]} x {image.shape[0]}"
         raise SettingsFault([f"{recipe_file} picture: {path} is {got}, not {picture.width_px} x {picture.height_px}"])
-    return image.astype("uint8", copy=False)
+    return image
+
+
+def _read_approved(recipe_file: Path, name: str, part: Part) -> Image:
+    where = f"{recipe_file} parts.{name}.references"
+    crops = [_read_picture(where, "path", recipe_file.parent / file.path, file.sha256) for file in part.references]
+    side_px = crops[0].shape[0]
+    for crop, file in zip(crops, part.references, strict=True):
+        if crop.shape != (side_px, side_px, 3):
+            got = f"{crop.shape[1]} x {crop.shape[0]}"
+            raise SettingsFault([f"{where}: {file.path} is {got}, expected squares of one size, {side_px} x {side_px}"])
+    return approved_pictures(np.stack(crops), part.turns_deg)
+
+
+def _read_picture(where: str, field: str, path: Path, sha256: str) -> Image:
+    if not path.is_file():
+        raise SettingsFault([f"{where}.{field}: {path} does not exist"])
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise SettingsFault([f"{where}.sha256: {path} has {found}, the recipe says {sha256}"])
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise SettingsFault([f"{where}.{field}: {path} is not a picture OpenCV can read"])
+    return image.astype(np.uint8, copy=False)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from edge.board import Floats, Image
 from edge.bundle import Contract
-from edge.families import solder_joint
+from edge.families import pth_component, solder_joint
 
 
 class Family(Protocol):
@@ -19,4 +19,5 @@ class Family(Protocol):
 
 FAMILIES: dict[str, Family] = {
     "solder_joint": solder_joint,
+    "pth_component": pth_component,
 }

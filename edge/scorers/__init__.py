@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
+from edge.references import Compared, Scorable
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
 
-__all__ = ["EngineChoice", "ScoreBatch", "Scorer", "ScorerFault", "check_golden", "checked_scores", "load_scorer"]
+__all__ = [
+    "EngineChoice",
+    "ScoreBatch",
+    "Scorer",
+    "ScorerFault",
+    "check_golden",
+    "checked_scores",
+    "golden_inputs",
+    "load_scorer",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +39,13 @@ class ScoreBatch:
 class Scorer(Protocol):
     """Scores crops: same order as given, finite, higher is worse. Raises ScorerFault; never returns a guess."""
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR to score (N,) and map (N, h, w) or None."""
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
+        """(N, h, w, 3) uint8 BGR, with references where the family compares, to score (N,) and map (N, h, w) or
+        None."""
+        ...
+
+    def embed(self, crops: Image) -> Floats:
+        """(N, h, w, 3) uint8 BGR to embeddings (N, E), where the family compares; ScorerFault where it does not."""
         ...
 
 
@@ -59,11 +74,17 @@ def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
     return scorer
 
 
+def golden_inputs(bundle: Bundle) -> Scorable:
+    """A bundle's golden crops, with their references where its family compares."""
+    references = bundle.golden_references
+    return bundle.golden_batch if references is None else Compared(bundle.golden_batch, references)
+
+
 def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:
     """Score the golden crops on this device. Raises BundleFault when any differs by more than the stated tolerance,
     which is relative to the threshold, or to the score itself where that is larger."""
     try:
-        got = checked_scores(scorer, bundle.golden_batch).score
+        got = checked_scores(scorer, golden_inputs(bundle)).score
     except ScorerFault as fault:
         raise BundleFault(f"{bundle.folder}/golden: {fault}") from fault
     expected = bundle.golden_score(precision)
@@ -77,11 +98,11 @@ def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") 
         )
 
 
-def checked_scores(scorer: Scorer, crops: Image) -> ScoreBatch:
+def checked_scores(scorer: Scorer, inputs: Scorable) -> ScoreBatch:
     """Call a scorer and hold it to its promise. Raises ScorerFault: which tensor, what came, what was expected."""
-    n = len(crops)
+    n = len(inputs)
     try:
-        score, heat = scorer.score(crops)
+        score, heat = scorer.score(inputs)
     except ScorerFault:
         raise
     except Exception as err:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import onnxruntime as ort
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault, Contract, TensorSpec
+from edge.references import Scorable
 from edge.scorers.choice import EngineChoice
 from edge.scorers.chunks import ChunkRunner, Run
 
@@ -20,9 +21,13 @@ class OnnxRuntimeScorer:
         family, contract = bundle.manifest.family, bundle.manifest.contract
         self._runner = onnxruntime_runner(where, bundle.model(choice.precision), family, contract, choice)
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
         """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
-        return self._runner.score(crops)
+        return self._runner.score(inputs)
+
+    def embed(self, crops: Image) -> Floats:
+        """(N, h, w, 3) uint8 BGR to embeddings (N, E), where the family compares."""
+        return self._runner.embed(crops)
 
 
 def onnxruntime_runner(where: str, model: bytes, family: str, contract: Contract, choice: EngineChoice) -> ChunkRunner:
@@ -30,15 +35,15 @@ def onnxruntime_runner(where: str, model: bytes, family: str, contract: Contract
     single = _session(where, model, threads=1)
     _compare(where, "inputs", single.get_inputs(), contract.inputs)
     _compare(where, "outputs", single.get_outputs(), contract.outputs)
-    outputs = [spec.name for spec in contract.outputs if choice.maps or spec.name != "map"]
+    outputs = [spec.name for spec in contract.scored if choice.maps or spec.name != "map"]
     alone = single if choice.threads == 1 else _session(where, model, choice.threads)
-    run = _run(single, contract.inputs[0].name, outputs)
+    run = _run(single)
     return ChunkRunner(
         family,
         contract,
         outputs=outputs,
         runs=[run] * choice.threads,  # a session may be run by several threads at a time
-        alone=_run(alone, contract.inputs[0].name, outputs),
+        alone=_run(alone),
     )
 
 
@@ -56,9 +61,9 @@ def _session(where: str, model: bytes, threads: int) -> ort.InferenceSession:
         raise BundleFault(f"{where}: ONNX Runtime refuses it: {err}") from err
 
 
-def _run(session: ort.InferenceSession, name: str, outputs: list[str]) -> Run:
-    def run(tensor: Floats) -> Sequence[Floats]:
-        values: Sequence[Floats] = session.run(outputs, {name: tensor})
+def _run(session: ort.InferenceSession) -> Run:
+    def run(feeds: Mapping[str, Floats], outputs: Sequence[str]) -> Sequence[Floats]:
+        values: Sequence[Floats] = session.run(outputs, feeds)
         return values
 
     return run

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import openvino as ov
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault, Contract, TensorSpec
+from edge.references import Scorable
 from edge.scorers.choice import EngineChoice
 from edge.scorers.chunks import ChunkRunner, Run
 
@@ -21,9 +22,13 @@ class OpenVinoScorer:
         family, contract = bundle.manifest.family, bundle.manifest.contract
         self._runner = openvino_runner(where, bundle.model(choice.precision), family, contract, choice)
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
         """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
-        return self._runner.score(crops)
+        return self._runner.score(inputs)
+
+    def embed(self, crops: Image) -> Floats:
+        """(N, h, w, 3) uint8 BGR to embeddings (N, E), where the family compares."""
+        return self._runner.embed(crops)
 
 
 def openvino_runner(where: str, model: bytes, family: str, contract: Contract, choice: EngineChoice) -> ChunkRunner:
@@ -37,13 +42,13 @@ def openvino_runner(where: str, model: bytes, family: str, contract: Contract, c
         raise BundleFault(f"{where}: OpenVINO refuses it: {err}") from err
     _compare(where, "inputs", several.inputs, contract.inputs)
     _compare(where, "outputs", several.outputs, contract.outputs)
-    outputs = [spec.name for spec in contract.outputs if choice.maps or spec.name != "map"]
+    outputs = [spec.name for spec in contract.scored if choice.maps or spec.name != "map"]
     return ChunkRunner(
         family,
         contract,
         outputs=outputs,
-        runs=[_run(several, contract.inputs[0].name, outputs) for _ in range(choice.threads)],
-        alone=_run(alone, contract.inputs[0].name, outputs),
+        runs=[_run(several) for _ in range(choice.threads)],
+        alone=_run(alone),
     )
 
 
@@ -61,11 +66,11 @@ def _compiled(core: ov.Core, model: ov.Model, *, threads: int, streams: int) -> 
     )
 
 
-def _run(compiled: ov.CompiledModel, name: str, outputs: list[str]) -> Run:
+def _run(compiled: ov.CompiledModel) -> Run:
     request: Any = compiled.create_infer_request()
 
-    def run(tensor: Floats) -> Sequence[Floats]:
-        values = request.infer({name: tensor}, share_inputs=True, share_outputs=True)
+    def run(feeds: Mapping[str, Floats], outputs: Sequence[str]) -> Sequence[Floats]:
+        values = request.infer(dict(feeds), share_inputs=True, share_outputs=True)
         return [values[output] for output in outputs]  # good until this request runs again; the caller copies
 
     return run

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
+from edge.references import Scorable, crops_of
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
@@ -136,8 +137,13 @@ class RulesScorer:
         self._crop_px = bundle.manifest.contract.crop_px
         self._gauge = Gauge(self._rules.pitch_frac, self._crop_px, self._rules.template_pixels())
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
+    def embed(self, crops: Image) -> Floats:
+        """Rules of joints compare nothing: raises ScorerFault."""
+        raise ScorerFault("rules of joints compare nothing and give no embedding")
+
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
         """(N, h, w, 3) uint8 BGR to score (N,) float32 and no map. Raises ScorerFault for crops of another size."""
+        crops = crops_of(inputs)
         if not len(crops):
             raise ScorerFault("no crops to score")
         if crops.dtype != np.uint8 or crops.shape[1:] != (self._crop_px, self._crop_px, 3):

@@ -6,6 +6,7 @@ It scores at exactly the precision it was asked for; what to do when that one fa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -13,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from edge.board import Floats, Image
-from edge.bundle import Bundle, BundleFault, TensorSpec
+from edge.bundle import EMBEDDING, Bundle, BundleFault, TensorSpec
 from edge.engine.api import Api, installed_api
 from edge.engine.builder import BatchProfile, BuildSettings, build_engine
 from edge.engine.cache import CachedEngine, EngineKey, cached_engine, default_cache_folder
@@ -22,6 +23,7 @@ from edge.engine.faults import EngineFault
 from edge.engine.plan import TensorPlan
 from edge.engine.runner import EngineRunner
 from edge.families import FAMILIES
+from edge.references import Compared, Scorable, crops_of
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
@@ -71,41 +73,54 @@ class TensorRtScorer:
         plan = self._runner.plan
         _compare(where, "inputs", plan.inputs, self._contract.inputs)
         _compare(where, "outputs", plan.outputs, self._contract.outputs)
-        self._input = self._contract.inputs[0].name
-        self._has_map = "map" in outputs
+        self._names = [spec.name for spec in self._contract.inputs]
+        self._scored = [spec.name for spec in self._contract.scored if spec.name in outputs]
 
     @property
     def runner(self) -> EngineRunner:
         """The engine, for benchmarks."""
         return self._runner
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
         """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
-        n, most = len(crops), self._runner.plan.max_batch
-        if not n:
-            raise ScorerFault("no crops to score")
-        score = np.empty(n, np.float32)
-        heat: Floats | None = None
-        for start in range(0, n, most):
-            chunk = slice(start, min(start + most, n))
-            values = self._run(crops[chunk])
-            score[chunk] = values["score"]
-            if self._has_map:
-                if heat is None:
-                    heat = np.empty((n, *values["map"].shape[1:]), np.float32)
-                heat[chunk] = values["map"]
-        return score, heat
+        if isinstance(inputs, Compared) != (len(self._names) > 1):
+            raise ScorerFault(f"the engine takes {self._names}, this is not given")
+        references = inputs.references if isinstance(inputs, Compared) else None
+        named = self._run_all(crops_of(inputs), references, self._scored)
+        return named["score"], named.get("map")
+
+    def embed(self, crops: Image) -> Floats:
+        """(N, h, w, 3) uint8 BGR to embeddings (N, E), where the family compares."""
+        if len(self._names) < 2:
+            raise ScorerFault("this graph compares nothing and gives no embedding")
+        nothing = np.zeros((len(crops), *map(int, self._contract.inputs[1].shape[1:])), np.float32)
+        return self._run_all(crops, nothing, [EMBEDDING])[EMBEDDING]
 
     def close(self) -> None:
         """Give the device's memory back."""
         self._runner.close()
 
-    def _run(self, crops: Image) -> dict[str, Floats]:
+    def _run_all(self, crops: Image, references: Floats | None, outputs: Sequence[str]) -> dict[str, Floats]:
+        n, most = len(crops), self._runner.plan.max_batch
+        if not n:
+            raise ScorerFault("no crops to score")
+        results: dict[str, Floats] = {}
+        for start in range(0, n, most):
+            chunk = slice(start, min(start + most, n))
+            values = self._run(crops[chunk], None if references is None else references[chunk])
+            for name in outputs:
+                result = results.setdefault(name, np.empty((n, *values[name].shape[1:]), np.float32))
+                result[chunk] = values[name]
+        return results
+
+    def _run(self, crops: Image, references: Floats | None) -> dict[str, Floats]:
         """One chunk; the arrays are good until the next one."""
         n = len(crops)
         try:
-            pinned = cast(Floats, self._runner.input_views(n)[self._input])
-            self._family.graph_input(crops, self._contract, pinned)
+            pinned = self._runner.input_views(n)
+            self._family.graph_input(crops, self._contract, cast(Floats, pinned[self._names[0]]))
+            if references is not None:
+                np.copyto(pinned[self._names[1]], references)
             values = self._runner.run_filled(n)
         except EngineFault as fault:
             raise ScorerFault(f"TensorRT: {fault}") from fault

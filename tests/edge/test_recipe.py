@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from edge.bundle import BundleFault, bundle_identity
 from edge.recipe import BundleRef, PictureSettings, Place, RecipeFile, RegistrationSettings, read_recipe
-from edge.recipe_new import new_recipe, recipe_toml, registration_settings
+from edge.recipe_new import new_recipe, registration_settings
+from edge.recipe_toml import recipe_toml
 from edge.settings import SettingsFault, read_toml
 from tests.edge.drawn import drawn_board
 from tests.edge.rules_bundle import write_rules_bundle

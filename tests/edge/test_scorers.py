@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import threading
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -99,15 +99,15 @@ def _runner(bundle: Bundle, fault: Exception | None) -> ChunkRunner:
     would take all chunks by itself."""
     fell_over = threading.Event()
 
-    def good(tensor: Floats) -> Sequence[Floats]:
+    def good(feeds: Mapping[str, Floats], _outputs: Sequence[str]) -> Sequence[Floats]:
         assert fell_over.wait(10.0)
-        return [np.zeros(len(tensor), np.float32)]
+        return [np.zeros(len(feeds["crops"]), np.float32)]
 
-    def bad(tensor: Floats) -> Sequence[Floats]:
+    def bad(feeds: Mapping[str, Floats], _outputs: Sequence[str]) -> Sequence[Floats]:
         fell_over.set()
         if fault is not None:
             raise fault
-        return [np.zeros(len(tensor) + 1, np.float32)]
+        return [np.zeros(len(feeds["crops"]) + 1, np.float32)]
 
     manifest = bundle.manifest
     return ChunkRunner(manifest.family, manifest.contract, outputs=["score"], runs=[good, bad], alone=good)

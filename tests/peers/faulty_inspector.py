@@ -17,6 +17,7 @@ from edge.board import Floats, Image
 from edge.bundle import Bundle
 from edge.inspector import run_inspector
 from edge.process import run_process
+from edge.references import Scorable
 from edge.scorers import EngineChoice, Scorer, load_scorer
 
 HANG_S = 3_600.0
@@ -30,8 +31,11 @@ class FaultyScorer:
         self._control = control
         self._calls = 0
 
-    def score(self, crops: Image) -> tuple[Floats, Floats | None]:
-        score, heat = self._real.score(crops)
+    def embed(self, crops: Image) -> Floats:
+        return self._real.embed(crops)
+
+    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
+        score, heat = self._real.score(inputs)
         self._calls += 1
         if self._calls == 1:
             return score, heat  # the start-up's own look at the reference

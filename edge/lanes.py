@@ -1,0 +1,118 @@
+"""A lane: the places of one recipe that one bundle scores, with what scores them and what they are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.board import Floats, Image, Region
+from edge.bundle import Bundle, BundleFault, read_bundle
+from edge.crop import crop_squares
+from edge.engine.fallback import load_with_fallback
+from edge.recipe import Place, Recipe
+from edge.references import Compared, Scorable, embedded, takes_references
+from edge.scorers import EngineChoice, Scorer, ScorerFault, load_scorer
+from edge.thresholds import Threshold
+
+Seen = list[tuple[Place, float, float, float]]  # places in view, in a lane's order, with x_px, y_px, side_px there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """The places of one recipe that one bundle scores."""
+
+    bundle: Bundle
+    scorer: Scorer
+    threshold: Threshold
+    places: tuple[Place, ...]
+    crops: Image  # (places, crop_px, crop_px, 3) uint8, filled anew for every board
+    references: Floats | None  # (places, K, E), what each is compared with; None where the family compares nothing
+
+
+def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
+    """A lane for each bundle of a recipe, engines loaded and golden crops checked. Raises BundleFault."""
+    lanes = []
+    for name, ref in recipe.settings.bundles.items():
+        bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
+        places = recipe.places_of(name)
+        loaded = load_with_fallback(bundle, engine, load=load_scorer)
+        threshold = bundle.threshold(loaded.choice.precision)
+        _check_stricter(recipe, threshold, places)
+        side_px = bundle.manifest.contract.crop_px
+        crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
+        lanes.append(
+            Lane(
+                bundle=bundle,
+                scorer=loaded.scorer,
+                threshold=threshold,
+                places=places,
+                crops=crops,
+                references=_references(recipe, bundle, loaded.scorer, places),
+            )
+        )
+    return tuple(lanes)
+
+
+def _references(recipe: Recipe, bundle: Bundle, scorer: Scorer, places: tuple[Place, ...]) -> Floats | None:
+    """What each place is compared with, (places, K, E), by this device's own engine. Raises BundleFault."""
+    if not takes_references(bundle.manifest.contract):
+        return None
+    side_px = bundle.manifest.contract.crop_px
+    for place in places:
+        name = f"{recipe.folder} {place.refdes}-{place.pin}".rstrip("-")
+        if place.part_number not in recipe.approved:
+            raise BundleFault(
+                f"{name}: part_number {place.part_number!r} has no approved pictures in the recipe's parts"
+            )
+        if (got := recipe.approved[place.part_number].shape[1]) != side_px:
+            raise BundleFault(f"{name}: its approved pictures are {got} px wide, the bundle takes {side_px}")
+    parts = sorted({place.part_number for place in places})
+    try:
+        vectors = embedded(scorer, np.stack([recipe.approved[part] for part in parts]))
+    except ScorerFault as fault:
+        raise BundleFault(f"{recipe.folder}: approved pictures: {fault}") from fault
+    return vectors[[parts.index(place.part_number) for place in places]]
+
+
+def compared(lane: Lane, seen: Seen, crops: Image) -> Scorable:
+    """The crops (n, h, w, 3) of the places in view, with what each is compared with."""
+    if lane.references is None:
+        return crops
+    if len(seen) == len(lane.places):
+        return Compared(crops, lane.references)
+    in_view = {id(place) for place, *_ in seen}
+    return Compared(crops, lane.references[[id(place) in in_view for place in lane.places]])
+
+
+def _check_stricter(recipe: Recipe, threshold: Threshold, places: tuple[Place, ...]) -> None:
+    """A recipe may tighten a threshold; a looser one has no evidence."""
+    for place in places:
+        limit = threshold.of_part(place.part_number)
+        if place.threshold is not None and place.threshold > limit:
+            raise BundleFault(
+                f"{recipe.folder} {place.refdes}-{place.pin} threshold: {place.threshold} is looser than the bundle's "
+                f"{limit:.6g}, which is the one with evidence: calibrate a bundle instead"
+            )
+
+
+def regions_of(lane: Lane, seen: Seen) -> tuple[Region, ...]:
+    """The places in view as regions, each with its threshold."""
+    return tuple(
+        Region(
+            refdes=place.refdes,
+            pin=place.pin,
+            x_px=x_px,
+            y_px=y_px,
+            side_px=side_px,
+            threshold=lane.threshold.of_part(place.part_number) if place.threshold is None else place.threshold,
+        )
+        for place, x_px, y_px, side_px in seen
+    )
+
+
+def crops_of_regions(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:
+    """The regions' crops, in the first of the lane's buffer: good until the next board."""
+    centres = np.array([(r.x_px, r.y_px) for r in regions], np.float64).reshape(-1, 2)
+    sides = np.array([r.side_px for r in regions], np.float64)
+    return crop_squares(image, centres, sides, buffer.shape[1], out=buffer[: len(regions)])
