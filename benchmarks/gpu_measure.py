@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.gpu_subjects import Subject
 from edge.board import Floats
+from edge.bundle import EMBEDDING
 from edge.engine.api import Api
 from edge.engine.builder import BatchProfile, BuildSettings, build_engine
 from edge.engine.cuda import Cuda
@@ -20,6 +21,7 @@ from edge.engine.faults import EngineFault
 from edge.engine.runner import EngineRunner
 from edge.scorers.tensorrt import BOARD_BATCH, MAX_CHUNK
 from edge.thresholds import Precision
+from export.graph_inputs import Feedable, named, session_names, tensors_of
 
 BATCHES = (1, BOARD_BATCH)
 ROUNDS = 1000
@@ -67,10 +69,12 @@ def cuda_provider_row(subject: Subject, precision: Precision, rounds: int = ROUN
     session = ort.InferenceSession(subject.models[precision], providers=["CUDAExecutionProvider"])
     if session.get_providers()[0] != "CUDAExecutionProvider":
         return {**row, "ok": True, "skipped": "its CUDA provider did not load"}
-    name = session.get_inputs()[0].name
-    row |= _agreement(subject, precision, session.run(["score"], {name: subject.inputs})[0])
+    names = session_names(session)
+    outputs = [value.name for value in session.get_outputs() if value.name != EMBEDDING]
+    row |= _agreement(subject, precision, session.run(["score"], named(names, subject.inputs))[0])
     row["wall_ms"] = {
-        str(n): wall_ms(lambda x=subject.inputs[:n]: session.run(["score", "map"], {name: x}), rounds) for n in BATCHES
+        str(n): wall_ms(lambda feeds=subject.inputs[:n]: session.run(outputs, named(names, feeds)), rounds)
+        for n in BATCHES
     }
     return row
 
@@ -89,9 +93,10 @@ def torch_row(subject: Subject, rounds: int = ROUNDS) -> Row:
     network = subject.network.eval().cuda()
 
     @torch.no_grad()
-    def run(inputs: Floats) -> Floats:
-        score, heat = network(torch.from_numpy(inputs).cuda())[:2]
-        heat.cpu()
+    def run(inputs: Feedable) -> Floats:
+        score, *others = network(*(torch.from_numpy(rows).cuda() for rows in tensors_of(inputs)))
+        for other in others[:1]:
+            other.cpu()
         return np.asarray(score.cpu().numpy(), np.float32)
 
     row |= _agreement(subject, "fp32", run(subject.inputs))
@@ -143,8 +148,8 @@ def seam_row(cuda: Cuda) -> Row:
 def reference_scores(subject: Subject, precision: Precision = "fp32") -> Floats:
     """ONNX Runtime's on the processor, (N,)."""
     session = ort.InferenceSession(subject.models[precision], providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    parts = [session.run(["score"], {name: subject.inputs[i : i + 16]})[0] for i in range(0, len(subject.inputs), 16)]
+    names, feeds = session_names(session), subject.inputs
+    parts = [session.run(["score"], named(names, feeds[i : i + 16]))[0] for i in range(0, len(feeds), 16)]
     return np.concatenate(parts)
 
 
@@ -162,17 +167,17 @@ def summary(times_ms: np.ndarray) -> dict[str, float]:
     return {"p50": float(p50), "p99": float(p99), "max": float(times_ms.max())}
 
 
-def _device_ms(runner: EngineRunner, inputs: Floats, n: int, rounds: int) -> dict[str, float]:
+def _device_ms(runner: EngineRunner, inputs: Feedable, n: int, rounds: int) -> dict[str, float]:
     """First run apart, by the device's events, copies included."""
-    runner.run({runner.plan.inputs[0].name: inputs[:n]})
+    runner.run(named([tensor.name for tensor in runner.plan.inputs], inputs[:n]))
     first = float(runner.time_ms(n, 1)[0])
     runner.time_ms(n, min(WARM_UP, rounds))
     return {"first": first, **summary(runner.time_ms(n, rounds))}
 
 
-def _scores(runner: EngineRunner, inputs: Floats) -> Floats:
-    name, most = runner.plan.inputs[0].name, runner.plan.max_batch
-    parts = [runner.run({name: inputs[i : i + most]})["score"].copy() for i in range(0, len(inputs), most)]
+def _scores(runner: EngineRunner, inputs: Feedable) -> Floats:
+    names, most = [tensor.name for tensor in runner.plan.inputs], runner.plan.max_batch
+    parts = [runner.run(named(names, inputs[i : i + most]))["score"].copy() for i in range(0, len(inputs), most)]
     return np.concatenate(parts).astype(np.float32)
 
 

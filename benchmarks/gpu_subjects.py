@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from edge.board import Floats
 from edge.bundle import read_bundle
 from edge.families import FAMILIES as STATION_FAMILIES
+from edge.references import Compared, crops_of
+from edge.scorers import EngineChoice, golden_inputs, load_scorer
 from edge.thresholds import Precision
+from export.graph_inputs import Fed, Feedable, random_feeds
 
 ON_GPU: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 N_INPUTS = 64
@@ -31,7 +33,7 @@ class Subject:
     name: str
     models: Mapping[Precision, bytes]
     missing: Mapping[Precision, str]
-    inputs: Floats
+    inputs: Feedable
     thresholds: Mapping[Precision, float] | None = None
     network: Any = None
 
@@ -51,12 +53,14 @@ def bundle_subject(folder: Path) -> Subject:
     """A bundle with its golden crops. Raises BundleFault."""
     bundle = read_bundle(folder)
     family = STATION_FAMILIES[bundle.manifest.family]
-    crops = np.resize(bundle.golden_batch, (N_INPUTS, *bundle.golden_batch.shape[1:]))
+    golden = golden_inputs(bundle, load_scorer(bundle, EngineChoice()))
+    board = golden[np.arange(N_INPUTS) % len(golden)]
+    crops = family.graph_input(crops_of(board), bundle.manifest.contract)
     return Subject(
         name=f"bundle {bundle.manifest.family} {bundle.manifest.variant} {bundle.sha256[:8]}",
         models={p: bundle.model(p) for p in ON_GPU if p in bundle.precisions},
         missing={p: bundle.manifest.refused.get(p, "not in the bundle") for p in ON_GPU if p not in bundle.precisions},
-        inputs=family.graph_input(crops, bundle.manifest.contract),
+        inputs=Fed(crops, board.references) if isinstance(board, Compared) else crops,
         thresholds={p: bundle.threshold(p).value for p in bundle.precisions},
     )
 
@@ -66,11 +70,13 @@ def _seeded(family: str, recipe: Any, preset_name: str, score: str) -> Subject:
     from export.workshop import seeded  # noqa: PLC0415
 
     preset = recipe.PRESETS[preset_name]
-    contract = recipe.contract(channels=preset.channels, normalisation=preset.normalisation, places=True)
-    network = recipe.scored(seeded(preset.variants[preset.default_variant].build, SEED), score)
+    variant = preset.variants[preset.default_variant]
+    contract = recipe.contract(
+        channels=preset.channels, normalisation=preset.normalisation, places=True, variant=variant
+    )
+    network = recipe.scored(seeded(variant.build, SEED), score)
     model = onnx_from_torch(network, contract)
-    shape = (N_INPUTS, *(int(d) for d in contract.inputs[0].shape[1:]))
-    inputs = np.tanh(np.random.default_rng(SEED).normal(0, 0.5, shape)).astype(np.float32)
+    inputs = random_feeds(contract, N_INPUTS, SEED)
     models, missing = _other_precisions(model, inputs, recipe.float_scopes(score))
     return Subject(
         name=f"{family} {preset_name} {score}",
@@ -82,7 +88,7 @@ def _seeded(family: str, recipe: Any, preset_name: str, score: str) -> Subject:
 
 
 def _other_precisions(
-    model: bytes, inputs: Floats, float_scopes: tuple[str, ...]
+    model: bytes, inputs: Feedable, float_scopes: tuple[str, ...]
 ) -> tuple[dict[Precision, bytes], dict[Precision, str]]:
     from export.quantize.faults import QuantizeFault  # noqa: PLC0415
     from export.quantize.fp16 import fp16_graph  # noqa: PLC0415

@@ -21,7 +21,8 @@ import torch
 
 from edge.board import Floats
 from export.families import load_family
-from export.onnx import onnx_from_torch, onnx_session
+from export.graph_inputs import onnx_session
+from export.onnx import onnx_from_torch
 from export.quantize.build import INT8
 from export.quantize.graph import load_typed, quantisable_layers
 from export.quantize.ranges import measure, ranges_by
@@ -71,7 +72,7 @@ def speeds(preset: str, threads: tuple[int, ...]) -> list[Speed]:
     row = recipe.PRESETS[preset]
     variant = row.variants[row.default_variant]
     torch.manual_seed(0)
-    contract = recipe.contract(channels=row.channels, normalisation=row.normalisation, places=True)
+    contract = recipe.contract(channels=row.channels, normalisation=row.normalisation, places=True, variant=variant)
     model = onnx_from_torch(recipe.scored(variant.build(), variant.scores[0]).eval(), contract)
     shape = [int(side) for side in contract.inputs[0].shape[1:]]
     inputs = np.random.default_rng(0).uniform(-1, 1, (max(BATCHES), *shape)).astype(np.float32)

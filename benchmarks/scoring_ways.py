@@ -77,7 +77,9 @@ def _family_ways(family: str, threads: int) -> Iterator[Way]:
         if id(variant) in seen:
             continue  # trained otherwise, but the same network
         seen.add(id(variant))
-        contract = recipe.contract(channels=preset.channels, normalisation=preset.normalisation, places=True)
+        contract = recipe.contract(
+            channels=preset.channels, normalisation=preset.normalisation, places=True, variant=variant
+        )
         network, costs = variant.build(), list[int]()
         for score in variant.scores:
             module = recipe.scored(network, score).eval()

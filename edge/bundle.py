@@ -4,8 +4,9 @@
     thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
     model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops, for a family that compares references.npy (N,K,E) float32;
-                       score.npy (N,) float32 and score.<precision>.npy, checked before the first board
+    golden/            batch.npy (N,h,w,3) uint8 BGR crops; for a family that compares also approved.npy (P,K,h,w,3)
+                       uint8, the pictures of P parts, and part.npy (N,) int64, which part each crop is of; score.npy
+                       (N,) float32 and score.<precision>.npy, checked before the first board
     bundle.sha256      SHA-256 of manifest.json, so that one flipped bit anywhere is seen
 
 The bundle's identity is the hash of its manifest.
@@ -28,7 +29,7 @@ from edge.thresholds import PRECISIONS, Precision, Threshold, Thresholds
 
 MAX_BUNDLE_FILE_BYTES = 1024 * 1024 * 1024
 GOLDEN_BATCH = "golden/batch.npy"
-GOLDEN_REFERENCES = "golden/references.npy"
+GOLDEN_APPROVED, GOLDEN_PART = "golden/approved.npy", "golden/part.npy"
 REFERENCES = "references"  # the graph's second input, where the family compares
 EMBEDDING = "embedding"  # and the output that its references are made from
 Engine = Literal["onnx", "rules"]
@@ -154,6 +155,14 @@ def golden_score_file(precision: Precision) -> str:
     return "golden/score.npy" if precision == "fp32" else f"golden/score.{precision}.npy"
 
 
+@dataclass(frozen=True, slots=True)
+class GoldenApproved:
+    """Approved pictures (P, K, h, w, 3) uint8 BGR of P parts, and which part each golden crop is of, (N,)."""
+
+    pictures: NDArray[np.uint8]
+    part: NDArray[np.int64]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """A verified bundle: every hash matched, contract and thresholds parsed. `sha256` is its identity."""
@@ -165,7 +174,7 @@ class Bundle:
     models: dict[Precision, bytes]  # the graphs, or the rules' parameters, exactly the bytes that were verified
     golden_batch: NDArray[np.uint8]  # (N, h, w, 3) uint8 BGR
     golden_scores: dict[Precision, Floats]  # (N,) float32 each
-    golden_references: Floats | None = None  # (N, K, E) float32 where the family compares
+    golden_approved: GoldenApproved | None = None  # where the family compares
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -215,7 +224,7 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         got, expected = sorted(thresholds.precisions), sorted(manifest.graphs)
         raise BundleFault(f"{folder}/thresholds.json precisions: {got}, the manifest has graphs {expected}")
     batch, scores = _read_golden(folder, manifest)
-    references = _read_references(folder, manifest, len(batch))
+    approved = _read_approved(folder, manifest, len(batch))
     return Bundle(
         folder=folder,
         sha256=identity,
@@ -224,7 +233,7 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         models={precision: _read_model(folder, manifest, graph.file) for precision, graph in manifest.graphs.items()},
         golden_batch=batch,
         golden_scores=scores,
-        golden_references=references,
+        golden_approved=approved,
     )
 
 
@@ -232,7 +241,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     needed = {"thresholds.json", GOLDEN_BATCH}
     needed |= {graph.file for graph in manifest.graphs.values()} | {golden_score_file(p) for p in manifest.graphs}
     if len(manifest.contract.inputs) > 1:
-        needed.add(GOLDEN_REFERENCES)
+        needed |= {GOLDEN_APPROVED, GOLDEN_PART}
     if missing := needed - manifest.files.keys():
         raise BundleFault(f"{folder}/manifest.json files: lacks {sorted(missing)}")
     own = {"manifest.json", "bundle.sha256"}
@@ -269,16 +278,20 @@ def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8], d
     return np.asarray(batch, np.uint8), scores
 
 
-def _read_references(folder: Path, manifest: Manifest, n: int) -> Floats | None:
-    if len(manifest.contract.inputs) < 2:
+def _read_approved(folder: Path, manifest: Manifest, n: int) -> GoldenApproved | None:
+    contract = manifest.contract
+    if len(contract.inputs) < 2:
         return None
-    expected = (n, *manifest.contract.inputs[1].shape[1:])
-    found = _read_array(folder / GOLDEN_REFERENCES)
-    if found.dtype != np.float32 or found.shape != expected or not np.isfinite(found).all():
+    expected = (contract.inputs[1].shape[1], contract.crop_px, contract.crop_px, 3)
+    pictures, part = _read_array(folder / GOLDEN_APPROVED), _read_array(folder / GOLDEN_PART)
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != expected or not len(pictures):
+        got = f"{pictures.dtype} {pictures.shape}"
+        raise BundleFault(f"{folder}/{GOLDEN_APPROVED}: {got}, expected uint8 (P, {', '.join(map(str, expected))})")
+    if part.dtype != np.int64 or part.shape != (n,) or not np.isin(part, np.arange(len(pictures))).all():
         raise BundleFault(
-            f"{folder}/{GOLDEN_REFERENCES}: {found.dtype} {found.shape}, expected finite float32 {expected}"
+            f"{folder}/{GOLDEN_PART}: {part.dtype} {part.shape}, expected {n} of 0 to {len(pictures) - 1}"
         )
-    return np.asarray(found, np.float32)
+    return GoldenApproved(np.asarray(pictures, np.uint8), np.asarray(part, np.int64))
 
 
 def _read_array(path: Path) -> NDArray[np.generic]:

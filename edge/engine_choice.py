@@ -79,8 +79,8 @@ def measure_engines(bundle: Bundle, threads: int) -> EngineFile:
                 refused[engine, precision] = str(fault)
     if not scorers:
         raise BundleFault(f"{bundle.folder}: no engine on this device scores it: {'; '.join(refused.values())}")
-    board = _board(bundle)
-    us = {key: statistics.median(times) for key, times in _rounds(scorers, board).items()}
+    boards = {key: _board(bundle, scorer) for key, scorer in scorers.items()}
+    us = {key: statistics.median(times) for key, times in _rounds(scorers, boards).items()}
     engine, precision = fastest(us)
     trials = [Trial(engine=e, precision=p, us_a_crop=us[e, p]) for e, p in us]
     trials += [Trial(engine=e, precision=p, us_a_crop=None, refused=why) for (e, p), why in refused.items()]
@@ -116,14 +116,14 @@ def measured_choice(path: Path, bundles: Iterable[str], default: EngineChoice) -
     return dataclasses.replace(default, engine=measured.engine, precision=measured.precision, threads=measured.threads)
 
 
-def _board(bundle: Bundle) -> Scorable:
+def _board(bundle: Bundle, scorer: Scorer) -> Scorable:
     """The golden crops, over again, as many as a board has."""
-    golden = golden_inputs(bundle)
+    golden = golden_inputs(bundle, scorer)
     return golden[np.arange(BOARD_CROPS) % len(golden)]
 
 
 def _rounds(
-    scorers: dict[tuple[EngineName, Precision], Scorer], board: Scorable
+    scorers: dict[tuple[EngineName, Precision], Scorer], boards: dict[tuple[EngineName, Precision], Scorable]
 ) -> dict[tuple[EngineName, Precision], list[float]]:
     """Microseconds a crop of each scorer in each round after the first; rounds alternate, so that what else the device
     does slows all alike."""
@@ -131,7 +131,7 @@ def _rounds(
     for k in range(ROUNDS + 1):
         for key, scorer in scorers.items():
             started_ns = time.perf_counter_ns()
-            scorer.score(board)
+            scorer.score(boards[key])
             if k:
-                times[key].append((time.perf_counter_ns() - started_ns) / 1e3 / len(board))
+                times[key].append((time.perf_counter_ns() - started_ns) / 1e3 / len(boards[key]))
     return times

@@ -10,6 +10,7 @@ import collections
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from edge.recipe import Place
 from edge.recipe_table import TableRow, raise_if_any
 from edge.references import MAX_APPROVED, MAX_REFERENCES, references_fault
 from edge.register import NotRegistered, Registrar, project
+
+Kept = TypeVar("Kept")
 
 
 def turns_of_parts(file: Path, rows: Sequence[TableRow]) -> dict[str, tuple[int, ...]]:
@@ -63,8 +66,8 @@ def cut_parts(
     return dict(found)
 
 
-def kept(crops: Sequence[Image], turns_deg: Sequence[int]) -> list[Image]:
-    """As many crops as may be compared with in these turns, spread evenly."""
+def kept(crops: Sequence[Kept], turns_deg: Sequence[int]) -> list[Kept]:
+    """As many as may be compared with in these turns, spread evenly."""
     most = min(MAX_REFERENCES, MAX_APPROVED // len(turns_deg))
     return [crops[k] for k in np.linspace(0, len(crops) - 1, min(most, len(crops))).round().astype(int)]
 

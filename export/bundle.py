@@ -14,7 +14,16 @@ import numpy as np
 from pydantic import BaseModel
 
 from edge.board import Floats, Image
-from edge.bundle import GOLDEN_BATCH, Bundle, Manifest, golden_score_file, read_bundle
+from edge.bundle import (
+    GOLDEN_APPROVED,
+    GOLDEN_BATCH,
+    GOLDEN_PART,
+    Bundle,
+    GoldenApproved,
+    Manifest,
+    golden_score_file,
+    read_bundle,
+)
 from edge.durable import replace_folder, sync
 from edge.thresholds import Precision, Thresholds
 from export.faults import WorkshopFault
@@ -35,6 +44,7 @@ class BundleParts:
     thresholds: Thresholds
     golden_batch: Image  # (N, h, w, 3) uint8 BGR
     golden_scores: Mapping[Precision, Floats]  # (N,) float32 each
+    golden_approved: GoldenApproved | None = None  # where the family compares
 
 
 def parts_of(bundle: Bundle) -> BundleParts:
@@ -45,6 +55,7 @@ def parts_of(bundle: Bundle) -> BundleParts:
         thresholds=bundle.thresholds,
         golden_batch=bundle.golden_batch,
         golden_scores=bundle.golden_scores,
+        golden_approved=bundle.golden_approved,
     )
 
 
@@ -92,6 +103,9 @@ def _write_files(folder: Path, parts: BundleParts) -> None:
         (folder / graph.file).write_bytes(parts.models[precision])
         np.save(folder / golden_score_file(precision), parts.golden_scores[precision], allow_pickle=False)
     np.save(folder / GOLDEN_BATCH, parts.golden_batch, allow_pickle=False)
+    if parts.golden_approved is not None:
+        np.save(folder / GOLDEN_APPROVED, parts.golden_approved.pictures, allow_pickle=False)
+        np.save(folder / GOLDEN_PART, parts.golden_approved.part, allow_pickle=False)
     (folder / "thresholds.json").write_bytes(_json(parts.thresholds))
     written = sorted(p for p in folder.rglob("*") if p.is_file())
     files = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in written}

@@ -95,7 +95,7 @@ def calibrate(
     faults = []
     for precision in precisions or bundle.precisions:
         scorer = load_scorer(bundle, EngineChoice(engine=engine, precision=precision, threads=threads))
-        scores[precision] = scores_of(scorer, choosing.crops)
+        scores[precision] = scores_of(scorer, choosing.inputs(scorer))
         try:
             chosen[precision] = job.calibrated(precision, scorer, scores[precision], accept_weaker)
         except PromiseFault as fault:
@@ -141,7 +141,7 @@ class _Job:
         )
         threshold, figures = choice, None
         if self.checking is not None:
-            lot = self.checking.lot(scores_of(scorer, self.checking.crops))
+            lot = self.checking.lot(scores_of(scorer, self.checking.inputs(scorer)))
             measured = measure(choice, lot, split=self.checking.name, data_sha256=self.checking.sha256)
             threshold = Threshold(value=choice.value, by_part=choice.by_part, choice=choice.choice, measured=measured)
             figures = _figures(lot, threshold, self.prevalence_ppm)

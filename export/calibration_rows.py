@@ -10,6 +10,9 @@ from calibration.lot import GOOD, Lot
 from calibration.splits import SplitFault, check_apart, choice_rows
 from edge.board import Floats, Image
 from edge.bundle import Bundle
+from edge.references import Scorable
+from edge.scorers import Scorer
+from export.approved import Approved, approved_of, scorable
 from export.datasets import TRAIN_SPLIT, VAL_SPLIT, DataSet, Row, contract_crops, fingerprint
 from export.families import load_family
 from export.table_columns import UNKNOWN, column_of, parts_of
@@ -25,6 +28,11 @@ class Rows:
     rows: tuple[Row, ...]
     crops: Image
     sha256: str
+    approved: Approved | None = None  # of every part, where the family compares
+
+    def inputs(self, scorer: Scorer) -> Scorable:
+        """What a scorer takes for them."""
+        return scorable(self.approved, self.crops, self.rows, scorer)
 
     def lot(self, score: Floats) -> Lot:
         """The rows with their scores (N,)."""
@@ -93,6 +101,7 @@ def rows_of(name: str, data: DataSet, rows: tuple[Row, ...], bundle: Bundle) -> 
         rows=rows,
         crops=contract_crops(data.folder, rows, bundle.manifest.contract),
         sha256=fingerprint(data, (), rows).sha256,
+        approved=approved_of(data, bundle.manifest.contract),
     )
 
 

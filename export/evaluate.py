@@ -132,7 +132,7 @@ def evaluation_of(
         labels_without_defects=empty,
         per_part=part_reports(scored),
         unsaid=[*rows.unsaid, *(nothing_to_say(label) for label in empty), *boards.unsaid],
-        ms_per_region=ms_per_region(scored.scorer, scored.crops),
+        ms_per_region=ms_per_region(scored.scorer, scored.inputs),
         yardsticks=yardsticks(scored),
     )
 

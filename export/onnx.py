@@ -24,8 +24,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.board import Floats
-from edge.bundle import Contract
+from edge.bundle import EMBEDDING, Contract
 from export.faults import WorkshopFault
+from export.graph_inputs import GraphInputs, Inputs, named, onnx_session, session_feeds, session_names
 
 OPSET = 18
 IR_VERSION = 10
@@ -46,10 +47,10 @@ class ExportFault(WorkshopFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOutputs:
-    """What a graph gave for crops: `score` (N,) and `map` (N, h, w), float32."""
+    """What a graph gave for crops: `score` (N,) and, where it has one, `map` (N, h, w), float32."""
 
     score: Floats
-    map: Floats
+    map: Floats | None
 
 
 def onnx_from_torch(scored: nn.Module, contract: Contract) -> bytes:
@@ -122,45 +123,51 @@ def check_graph(model: onnx.ModelProto, contract: Contract) -> None:
             raise ExportFault(f"{what}: the graph has {got}, the contract says {expected}")
 
 
-def run_onnx(model: bytes, inputs: Floats, threads: int = 1) -> GraphOutputs:
-    """Run a graph on (N, C, h, w) float32 with ONNX Runtime, in chunks."""
+def run_onnx(model: bytes, inputs: Inputs, threads: int = 1) -> GraphOutputs:
+    """Run a graph on (N, C, h, w) float32, with what they are compared with where it compares, with ONNX Runtime, in
+    chunks."""
     session = onnx_session(model, threads)
-    name = session.get_inputs()[0].name
-    chunks = [session.run(["score", "map"], {name: inputs[i]}) for i in _chunks(len(inputs))]
-    return GraphOutputs(score=np.concatenate([c[0] for c in chunks]), map=np.concatenate([c[1] for c in chunks]))
+    names, feeds = session_names(session), session_feeds(session, inputs)
+    outputs = [value.name for value in session.get_outputs() if value.name != EMBEDDING]
+    chunks = [session.run(outputs, named(names, feeds[rows])) for rows in _chunks(len(feeds))]
+    return _outputs({name: np.concatenate([c[k] for c in chunks]) for k, name in enumerate(outputs)})
 
 
 @torch.no_grad()
-def run_torch(scored: nn.Module, inputs: Floats) -> GraphOutputs:
-    """Run the network as it was trained on (N, C, h, w) float32, in the same chunks."""
+def run_torch(scored: nn.Module, inputs: Inputs) -> GraphOutputs:
+    """Run the network as it was trained on the same inputs, in the same chunks."""
     scored.eval()
-    chunks = [scored(torch.from_numpy(inputs[i])) for i in _chunks(len(inputs))]
-    return GraphOutputs(score=torch.cat([c[0] for c in chunks]).numpy(), map=torch.cat([c[1] for c in chunks]).numpy())
+    if isinstance(inputs, GraphInputs):
+        feeds = inputs.fed(lambda pictures: scored.embed(torch.from_numpy(pictures)).numpy())
+        chunks = [
+            scored(torch.from_numpy(feeds.crops[rows]), torch.from_numpy(feeds.references[rows]))[:-1]
+            for rows in _chunks(len(feeds))
+        ]
+    else:
+        chunks = [scored(torch.from_numpy(inputs[rows])) for rows in _chunks(len(inputs))]
+    values = [torch.cat(parts).numpy() for parts in zip(*chunks, strict=True)]
+    return _outputs(dict(zip(("score", "map"), values, strict=False)))
 
 
-def onnx_session(model: bytes, threads: int) -> ort.InferenceSession:
-    """A CPU session with a fixed number of threads."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def _outputs(values: dict[str, Floats]) -> GraphOutputs:
+    return GraphOutputs(score=values["score"], map=values.get("map"))
 
 
 def _traced(module: nn.Module, contract: Contract, *, optimize: bool) -> onnx.ModelProto:
-    (spec,) = contract.inputs
-    example = torch.zeros(2, *spec.shape[1:])  # a batch of 2: a batch of 1 would be taken for a constant
+    # A batch of 2: a batch of 1 would be taken for a constant.
+    examples = tuple(torch.zeros(2, *spec.shape[1:]) for spec in contract.inputs)
+    batch = torch.export.Dim("N", min=1)
     _EXPORTER_LOG.setLevel(logging.ERROR)  # it warns that torchvision, which nothing here needs, is not installed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # torch's exporter warns about its own insides
         program = torch.onnx.export(
             module,
-            (example,),
+            examples,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[spec.name],
+            input_names=[spec.name for spec in contract.inputs],
             output_names=[o.name for o in contract.outputs],
-            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            dynamic_shapes=tuple({0: batch} for _ in examples),
             external_data=False,
             optimize=optimize,
             verbose=False,

@@ -98,10 +98,10 @@ def recalibrate(
             f"{old.choice.data_sha256[:12]}…: name those rows"
         )
     scorer = load_scorer(bundle, EngineChoice(engine=engine, precision=precision, threads=threads))
-    scores = scores_of(scorer, rows.crops)
+    scores = scores_of(scorer, rows.inputs(scorer))
     lot = rows.lot(scores)
     locked_rows = _locked_rows(bundle, locked)
-    locked_lot = None if locked_rows is None else locked_rows.lot(scores_of(scorer, locked_rows.crops))
+    locked_lot = None if locked_rows is None else locked_rows.lot(scores_of(scorer, locked_rows.inputs(scorer)))
     _check_judged_here(bundle, precision, reviewed)
     evidence = class_evidence(old.choice, lot, reviewed.reviews, wrong_frac)
     margin_frac = bundle.manifest.graphs[precision].golden_tolerance

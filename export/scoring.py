@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, read_bundle
+from edge.references import MAX_REFERENCES, Scorable, crops_of
 from edge.scorers import EngineChoice, Scorer, checked_scores, load_scorer
 from edge.thresholds import Threshold
+from export.approved import approved_of, scorable
 from export.datasets import DataSet, Row, contract_crops, read_data_set, units_of
 from export.table_columns import boards_of, parts_of
 
@@ -31,11 +33,12 @@ class SplitRequest:
     table: str | None = None
     split: str = "dev-test"
     where: tuple[str, ...] = ()
+    references: int = MAX_REFERENCES  # approved pictures of a part, where the family compares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredSplit:
-    """A bundle and the rows it scored: crops (N, h, w, 3) uint8 BGR and scores (N,) float32, in one order."""
+    """A bundle and the rows it scored: what the scorer took and scores (N,) float32, in one order."""
 
     bundle: Bundle
     engine: EngineChoice
@@ -43,8 +46,13 @@ class ScoredSplit:
     request: SplitRequest
     data: DataSet
     rows: tuple[Row, ...]
-    crops: Image
+    inputs: Scorable
     score: Floats
+
+    @property
+    def crops(self) -> Image:
+        """(N, h, w, 3) uint8 BGR."""
+        return crops_of(self.inputs)
 
     @property
     def threshold(self) -> Threshold:
@@ -99,7 +107,9 @@ def score_split(bundle_folder: Path, request: SplitRequest, engine: EngineChoice
     data = read_data_set(request.data, request.table, request.where)
     rows = data.split(request.split)
     data.normals(request.split)  # raises where there is no good place to compare with
-    crops = contract_crops(data.folder, rows, bundle.manifest.contract)
+    contract = bundle.manifest.contract
+    crops = contract_crops(data.folder, rows, contract)
+    inputs = scorable(approved_of(data, contract, request.references), crops, rows, scorer)
     return ScoredSplit(
         bundle=bundle,
         engine=engine,
@@ -107,20 +117,20 @@ def score_split(bundle_folder: Path, request: SplitRequest, engine: EngineChoice
         request=request,
         data=data,
         rows=rows,
-        crops=crops,
-        score=scores_of(scorer, crops),
+        inputs=inputs,
+        score=scores_of(scorer, inputs),
     )
 
 
-def scores_of(scorer: Scorer, crops: Image) -> Floats:
-    """Scores (N,) of crops (N, h, w, 3), in batches. Raises ScorerFault."""
-    batches = [crops[i : i + SCORING_BATCH] for i in range(0, len(crops), SCORING_BATCH)]
+def scores_of(scorer: Scorer, inputs: Scorable) -> Floats:
+    """Scores (N,) of crops, in batches. Raises ScorerFault."""
+    batches = [inputs[i : i + SCORING_BATCH] for i in range(0, len(inputs), SCORING_BATCH)]
     return np.concatenate([checked_scores(scorer, batch).score for batch in batches])
 
 
-def ms_per_region(scorer: Scorer, crops: Image) -> float:
+def ms_per_region(scorer: Scorer, inputs: Scorable) -> float:
     """Median over a few rounds of one batch, pre-processing included, the first round apart."""
-    batch = np.resize(crops, (TIMING_BATCH, *crops.shape[1:]))
+    batch = inputs[np.arange(TIMING_BATCH) % len(inputs)]
     times = []
     for _ in range(TIMING_ROUNDS + 1):
         started = time.perf_counter_ns()

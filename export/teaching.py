@@ -17,8 +17,10 @@ from torch import nn
 
 from edge.board import Floats, Image
 from edge.bundle import Contract, DataFingerprint
+from export.approved import Approved, graph_inputs
 from export.collapse import check_collapse
 from export.datasets import Row
+from export.graph_inputs import Inputs
 from export.onnx import run_torch
 from export.train import EpochReport, FitReport, fit
 
@@ -55,6 +57,19 @@ class Samples:
     val: Floats
     all_rows: tuple[Row, ...]
     data: DataFingerprint
+    graph_input: Callable[[Image], Floats]  # crops (N, h, w, 3) to graph input, by the contract
+    approved: Approved | None = None  # of every part, where the family compares
+
+    @property
+    def train_inputs(self) -> Inputs:
+        """The good training places as a graph takes them."""
+        good = [row for row in self.train_rows if row.is_good]
+        return graph_inputs(self.approved, self.train, good, self.graph_input)
+
+    @property
+    def val_inputs(self) -> Inputs:
+        """All places of validation as a graph takes them."""
+        return graph_inputs(self.approved, self.val, self.val_rows, self.graph_input)
 
     @property
     def val_good(self) -> NDArray[np.bool_]:
@@ -92,5 +107,7 @@ def teach_reconstruction(job: TeachingJob) -> Taught:
     good = samples.val[samples.val_good]
     report = fit(job.network, samples.train, good, job.settings, job.seed, job.on_epoch)
     outputs = run_torch(job.scored, good)
+    if outputs.map is None:
+        raise TypeError("a network that reconstructs has a map of its errors")
     check = check_collapse(train=samples.train, val=good, val_map=outputs.map, val_score=outputs.score)
     return Taught(report=report, check=check)

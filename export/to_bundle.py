@@ -52,8 +52,8 @@ def write(
         made = graphs_of(
             plain.model,
             trained.contract,
-            calibration_inputs=samples.train,
-            val_inputs=samples.val,
+            calibration_inputs=samples.train_inputs,
+            val_inputs=samples.val_inputs,
             val_is_good=samples.val_good,
             threshold_of=lambda scores: _threshold(samples, scores).value,
             float_scopes=trained.recipe.float_scopes(name),
@@ -62,12 +62,14 @@ def write(
     graphs: dict[Precision, BuiltGraph] = {"fp32": plain, **made.graphs}
     golden = golden_choice([row.label for row in samples.val_rows], plain.score, GOOD_LABELS)
     thresholds = {precision: _threshold(samples, graph.score) for precision, graph in graphs.items()}
+    approved = samples.approved
     parts = BundleParts(
         manifest=_manifest(trained, name, graphs, made.refused, made.ranges),
         models={precision: graph.model for precision, graph in graphs.items()},
         thresholds=Thresholds(schema_version=2, tool=TOOL, precisions=thresholds),
         golden_batch=samples.val_crops[golden],
         golden_scores={precision: graph.score[golden] for precision, graph in graphs.items()},
+        golden_approved=None if approved is None else approved.golden([samples.val_rows[i] for i in golden]),
     )
     return write_bundle(out, parts)
 
@@ -77,10 +79,10 @@ def _fp32(trained: Trained, score: str) -> BuiltGraph:
     samples = trained.samples
     module = trained.recipe.scored(trained.network, score)
     model = onnx_from_torch(module, trained.contract)
-    scores = run_onnx(model, samples.val).score
+    scores = run_onnx(model, samples.val_inputs).score
     threshold = _threshold(samples, scores).value
     parity = agreement(
-        run_torch(module, samples.val).score,
+        run_torch(module, samples.val_inputs).score,
         scores,
         thresholds=(threshold, threshold),
         is_defect=~samples.val_good,

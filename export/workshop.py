@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from edge.bundle import Contract
 from edge.families import FAMILIES as STATION_FAMILIES
+from export.approved import approved_of
 from export.checkpoint import CheckpointFault, CheckpointRecord, read_checkpoint, write_checkpoint
 from export.datasets import (
     TRAIN_SPLIT,
@@ -27,7 +29,7 @@ from export.datasets import (
     has_places,
     read_data_set,
 )
-from export.families import FamilyRecipe, Preset, load_family, one_of
+from export.families import FamilyRecipe, Preset, Variant, load_family, one_of
 from export.teaching import Check, Samples, TeachingJob
 from export.train import EpochReport, FitReport, TrainingFault
 
@@ -77,7 +79,7 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
     name = request.variant or preset.default_variant
     variant = one_of(preset.variants, name, f"preset {request.preset!r}: variant")
     score_of(request.score, name, variant.scores)  # a wrong name is told now, not after the training
-    contract, samples = read_samples(request, recipe, preset)
+    contract, samples = read_samples(request, recipe, preset, variant)
     network = seeded(variant.build, request.seed)
     taught = preset.teach(
         TeachingJob(
@@ -145,7 +147,7 @@ def trained_before(folder: Path, data: Path) -> Trained:
         channels=record.contract.channels,
         normalisation=record.contract.normalisation,
     )
-    contract, samples = read_samples(request, recipe, preset)
+    contract, samples = read_samples(request, recipe, preset, variant)
     if samples.data.sha256 != record.data.sha256:
         raise CheckpointFault(
             f"{data}: its train and val rows are not those {folder} learned from "
@@ -172,7 +174,9 @@ def score_of(asked: str | None, variant: str, scores: tuple[str, ...]) -> str:
     return one_of({s: s for s in scores}, asked or scores[0], f"variant {variant!r}: score")
 
 
-def read_samples(request: TrainRequest, recipe: FamilyRecipe, preset: Preset) -> tuple[Contract, Samples]:
+def read_samples(
+    request: TrainRequest, recipe: FamilyRecipe, preset: Preset, variant: Variant
+) -> tuple[Contract, Samples]:
     """The training and validation crops of a request, and the contract they were cut and scaled by."""
     data = read_data_set(request.data, request.table, request.where)
     lane = read_data_set(request.data, request.table, (*request.where, *request.val_where))
@@ -184,17 +188,20 @@ def read_samples(request: TrainRequest, recipe: FamilyRecipe, preset: Preset) ->
         channels=request.channels or preset.channels,
         normalisation=request.normalisation or preset.normalisation,
         places=has_places((*train_rows, *val_rows)),
+        variant=variant,
     )
-    graph_input = STATION_FAMILIES[request.family].graph_input
+    graph_input = partial(STATION_FAMILIES[request.family].graph_input, contract=contract)
     val_crops = contract_crops(request.data, val_rows, contract)
     return contract, Samples(
-        train=graph_input(contract_crops(request.data, [r for r in train_rows if r.is_good], contract), contract),
+        train=graph_input(contract_crops(request.data, [r for r in train_rows if r.is_good], contract)),
         train_rows=train_rows,
         val_rows=val_rows,
         val_crops=val_crops,
-        val=graph_input(val_crops, contract),
+        val=graph_input(val_crops),
         all_rows=data.rows,
         data=fingerprint(data, train_rows, val_rows),
+        graph_input=graph_input,
+        approved=approved_of(data, contract),
     )
 
 

@@ -90,7 +90,7 @@ def prepare(
 
 def _p50_ms(bundle: Bundle, scorer: Scorer) -> float:
     """A board's worth of golden crops, over and over."""
-    golden = golden_inputs(bundle)
+    golden = golden_inputs(bundle, scorer)
     board = golden[np.arange(BOARD_BATCH) % len(golden)]
     checked_scores(scorer, board)
     times_ms = []

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
-from edge.references import Compared, Scorable
+from edge.references import Compared, Scorable, embedded
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
@@ -74,17 +74,20 @@ def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
     return scorer
 
 
-def golden_inputs(bundle: Bundle) -> Scorable:
-    """A bundle's golden crops, with their references where its family compares."""
-    references = bundle.golden_references
-    return bundle.golden_batch if references is None else Compared(bundle.golden_batch, references)
+def golden_inputs(bundle: Bundle, scorer: Scorer) -> Scorable:
+    """A bundle's golden crops; where its family compares, with their approved pictures, embedded by the scorer
+    itself. Raises ScorerFault."""
+    approved = bundle.golden_approved
+    if approved is None:
+        return bundle.golden_batch
+    return Compared(bundle.golden_batch, embedded(scorer, approved.pictures)[approved.part])
 
 
 def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:
     """Score the golden crops on this device. Raises BundleFault when any differs by more than the stated tolerance,
     which is relative to the threshold, or to the score itself where that is larger."""
     try:
-        got = checked_scores(scorer, golden_inputs(bundle)).score
+        got = checked_scores(scorer, golden_inputs(bundle, scorer)).score
     except ScorerFault as fault:
         raise BundleFault(f"{bundle.folder}/golden: {fault}") from fault
     expected = bundle.golden_score(precision)

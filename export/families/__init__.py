@@ -107,8 +107,8 @@ class FamilyRecipe(Protocol):
     TORCH_ONNX_FRAC: float
     GOLDEN_FRACS: Mapping[Precision, float]
 
-    def contract(self, *, channels: str, normalisation: str, places: bool) -> Contract:
-        """The contract of a graph trained with these settings."""
+    def contract(self, *, channels: str, normalisation: str, places: bool, variant: Variant) -> Contract:
+        """The contract of a graph of this variant trained with these settings."""
         ...
 
     def scored(self, network: nn.Module, score: str) -> nn.Module:

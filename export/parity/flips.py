@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from edge.board import Floats, Image
 from edge.bundle import Bundle, Parity
 from edge.families import FAMILIES
 from export.agreement import agreement
-from export.datasets import Row
+from export.approved import approved_of, graph_inputs
+from export.datasets import DataSet, Row
+from export.graph_inputs import Feedable, onnx_session, session_feeds
 from export.parity.sides import Run, Side, run_in_chunks
 
 Maps = Floats | None
@@ -42,13 +45,17 @@ class FlipReport:
     shown: tuple[Flip, ...]
 
 
-def graph_inputs(bundle: Bundle, crops: Image) -> Floats:
-    """What the family's graph takes for crops (N, h, w, 3) uint8 BGR."""
-    return FAMILIES[bundle.manifest.family].graph_input(crops, bundle.manifest.contract)
+def bundle_feeds(bundle: Bundle, data: DataSet, crops: Image, rows: Sequence[Row]) -> Feedable:
+    """What the family's graph takes for rows' crops (N, h, w, 3) uint8 BGR. Both sides are given the same: approved
+    pictures embedded by the FP32 graph, so that a difference is made where it is found."""
+    contract = bundle.manifest.contract
+    prepare = partial(FAMILIES[bundle.manifest.family].graph_input, contract=contract)
+    inputs = graph_inputs(approved_of(data, contract), prepare(crops), rows, prepare)
+    return session_feeds(onnx_session(bundle.model(), threads=2), inputs)
 
 
 def compare_verdicts(
-    sides: tuple[Side, Side], runs: tuple[Run, Run], inputs: Floats, rows: Sequence[Row], most: int
+    sides: tuple[Side, Side], runs: tuple[Run, Run], inputs: Feedable, rows: Sequence[Row], most: int
 ) -> FlipReport:
     """Scores of all rows on both sides; `shown` are at most `most` flips, or as many of the widest apart where none
     flipped."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from edge.board import Floats
+from export.graph_inputs import Feedable
 from export.parity.sides import ParityFault, Run, Side, runner
 
 LAYER_CHUNK = 2  # crops at a time: all tensors of a 64-pixel network take 100 MB then
@@ -122,7 +122,7 @@ def counterparts(model: bytes) -> dict[str, str]:
     return found
 
 
-def compare_layers(reference: Side, other: Side, inputs: Floats, bound: float) -> LayerReport:
+def compare_layers(reference: Side, other: Side, inputs: Feedable, bound: float) -> LayerReport:
     """Both sides on (N, …) graph inputs. Raises ParityFault when they have no layer in common."""
     layers, theirs = float_layers(reference.model), counterparts(other.model)
     common = {name: theirs[name] for name in layers if name in theirs}
@@ -150,21 +150,21 @@ def compare_layers(reference: Side, other: Side, inputs: Floats, bound: float) -
 
 
 def _errors(
-    reference: Side, other: Side, inputs: Floats, pairs: Mapping[str, str], rectified: frozenset[str]
+    reference: Side, other: Side, inputs: Feedable, pairs: Mapping[str, str], rectified: frozenset[str]
 ) -> dict[str, float]:
     ours = runner(reference, observed(reference.model, list(pairs)))
     theirs = runner(other, observed(other.model, list(pairs.values())))
     return _relative_rms(ours, theirs, inputs, pairs, rectified)
 
 
-def _hides(reference: Side, other: Side, inputs: Floats, errors: dict[str, float], bound: float) -> bool:
+def _hides(reference: Side, other: Side, inputs: Feedable, errors: dict[str, float], bound: float) -> bool:
     """Whether the scores of the two differ as they are, and no longer when every layer is looked at."""
     plain = _relative_rms(runner(reference), runner(other), inputs, {"score": "score"})["score"]
     return plain > bound and errors.get("score", plain) < HIDDEN_FRAC * plain
 
 
 def _relative_rms(
-    a: Run, b: Run, inputs: Floats, pairs: Mapping[str, str], rectified: frozenset[str] = frozenset()
+    a: Run, b: Run, inputs: Feedable, pairs: Mapping[str, str], rectified: frozenset[str] = frozenset()
 ) -> dict[str, float]:
     """By the names on `a`'s side, in sums over chunks: no more than LAYER_CHUNK crops' tensors are in memory. A NaN is
     infinitely far."""

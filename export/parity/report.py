@@ -15,7 +15,7 @@ from edge.board import Image
 from edge.bundle import read_bundle
 from edge.thresholds import Precision
 from export.datasets import contract_crops, read_data_set
-from export.parity.flips import FlipReport, compare_verdicts, graph_inputs
+from export.parity.flips import FlipReport, bundle_feeds, compare_verdicts
 from export.parity.layers import LayerError, LayerReport, compare_layers
 from export.parity.sides import Side, runner, side_against, side_of
 
@@ -93,7 +93,7 @@ def compare(request: ParityRequest) -> Comparison:
     data = read_data_set(request.data, request.table, request.where)
     rows = data.split(request.split)
     crops = contract_crops(data.folder, rows, bundle.manifest.contract)
-    inputs = graph_inputs(bundle, crops)
+    inputs = bundle_feeds(bundle, data, crops, rows)
     runs = (runner(sides[0]), runner(sides[1]))
     verdicts = compare_verdicts(sides, runs, inputs, rows, request.most_shown)
     looked_into = _layer_rows(verdicts, len(rows))

@@ -16,9 +16,10 @@ from edge.board import Floats
 from edge.bundle import Bundle, read_bundle
 from edge.thresholds import PRECISIONS, Precision
 from export.faults import WorkshopFault
+from export.graph_inputs import Feedable, named, session_names
 
 Engine = Literal["onnxruntime", "unoptimised", "openvino", "tensorrt"]
-Run = Callable[[Floats], dict[str, Floats]]
+Run = Callable[[Feedable], dict[str, Floats]]
 CHUNK = 64
 
 
@@ -88,7 +89,7 @@ def runner(side: Side, model: bytes | None = None) -> Run:
     return _RUNNERS[side.engine](side, side.model if model is None else model)
 
 
-def run_in_chunks(run: Run, inputs: Floats, chunk: int = CHUNK) -> dict[str, Floats]:
+def run_in_chunks(run: Run, inputs: Feedable, chunk: int = CHUNK) -> dict[str, Floats]:
     """All rows, `chunk` at a time."""
     parts = [run(inputs[i : i + chunk]) for i in range(0, len(inputs), chunk)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -104,9 +105,8 @@ def _onnxruntime(side: Side, model: bytes) -> Run:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as err:
         raise ParityFault(f"{side.label}: ONNX Runtime refuses the graph: {err}") from err
-    name = session.get_inputs()[0].name
-    outputs = [output.name for output in session.get_outputs()]
-    return lambda inputs: dict(zip(outputs, session.run(outputs, {name: inputs}), strict=True))
+    names, outputs = session_names(session), [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(outputs, session.run(outputs, named(names, inputs)), strict=True))
 
 
 def _openvino(side: Side, model: bytes) -> Run:
@@ -118,10 +118,11 @@ def _openvino(side: Side, model: bytes) -> Run:
         compiled = ov.Core().compile_model(ov.Core().read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     except RuntimeError as err:
         raise ParityFault(f"{side.label}: OpenVINO refuses the graph: {err}") from err
+    taken = [port.get_any_name() for port in compiled.inputs]
     names = [sorted(port.get_names()) for port in compiled.outputs]  # equal tensors share a port
 
-    def run(inputs: Floats) -> dict[str, Floats]:
-        results = compiled([inputs])
+    def run(inputs: Feedable) -> dict[str, Floats]:
+        results = compiled(named(taken, inputs))
         return {name: results[i].copy() for i, group in enumerate(names) for name in group}
 
     return run
@@ -140,8 +141,8 @@ def _tensorrt(side: Side, model: bytes) -> Run:
         engine = EngineRunner(rig.api, rig.cuda, built.engine, use_graphs=False)
     except EngineFault as fault:
         raise ParityFault(f"{side.label}: {fault}") from fault
-    name = engine.plan.inputs[0].name
-    return lambda inputs: {key: np.array(value) for key, value in engine.run({name: inputs}).items()}
+    names = [tensor.name for tensor in engine.plan.inputs]
+    return lambda inputs: {key: np.array(value) for key, value in engine.run(named(names, inputs)).items()}
 
 
 _RUNNERS: dict[Engine, Callable[[Side, bytes], Run]] = {

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge.board import Floats
 from edge.bundle import Contract, Parity, RangesRecord
 from edge.thresholds import Precision
+from export.graph_inputs import Inputs
 from export.onnx import check_graph
 from export.quantize.cpu import int8_cpu_graph
 from export.quantize.decisions import Candidate, Judge, ThresholdOf
@@ -90,8 +91,8 @@ def graphs_of(
     model_fp32: bytes,
     contract: Contract,
     *,
-    calibration_inputs: Floats,
-    val_inputs: Floats,
+    calibration_inputs: Inputs,
+    val_inputs: Inputs,
     val_is_good: NDArray[np.bool_],
     threshold_of: ThresholdOf,
     float_scopes: Sequence[str] = (),
@@ -149,7 +150,7 @@ def graphs_of(
     return best
 
 
-def _source(model: bytes, layers: tuple[Layer, ...], inputs: Floats, share: float) -> Source:
+def _source(model: bytes, layers: tuple[Layer, ...], inputs: Inputs, share: float) -> Source:
     made = equalised(model, layers, inputs, share) if share else model
     return Source(equalised_share=share, model=made, measured=measure(made, inputs))
 

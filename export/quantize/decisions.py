@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edge.board import Floats
 from edge.bundle import Parity
 from export.agreement import agreement
+from export.graph_inputs import Inputs, named, onnx_session, session_feeds, session_names
 from export.quantize.faults import QuantizeFault
 from export.quantize.graph import chunks
 
@@ -47,7 +48,7 @@ class Judge:
     def __init__(
         self,
         model_fp32: bytes,
-        val_inputs: Floats,
+        val_inputs: Inputs,
         val_is_good: NDArray[np.bool_],
         threshold_of: ThresholdOf,
         threads: int = 2,
@@ -85,17 +86,14 @@ def refusal_of(parity: Parity) -> str:
     return ", ".join(reasons)
 
 
-def score_of(model: bytes, inputs: Floats, threads: int = 2) -> Floats:
-    """A graph's scores (N,) float32 of inputs (N, C, h, w), by ONNX Runtime on the CPU.
+def score_of(model: bytes, inputs: Inputs, threads: int = 2) -> Floats:
+    """A graph's scores (N,) float32 of inputs (N, C, h, w), as it compares them itself, on the CPU.
 
     Raises QuantizeFault on scores that are not finite.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    score = np.concatenate([session.run(["score"], {name: batch})[0] for batch in chunks(inputs)])
+    session = onnx_session(model, threads)
+    names, feeds = session_names(session), session_feeds(session, inputs)
+    score = np.concatenate([session.run(["score"], named(names, batch))[0] for batch in chunks(feeds)])
     if bad := int((~np.isfinite(score)).sum()):
         raise QuantizeFault(f"{bad} of {len(score)} scores are not finite")
     return score.astype(np.float32, copy=False)

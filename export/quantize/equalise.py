@@ -17,7 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edge.board import Floats
+from export.graph_inputs import Inputs
 from export.quantize.graph import Layer, consumers, initializers, load_typed
 from export.quantize.ranges import calibration_share, tensors_of
 
@@ -34,7 +34,7 @@ class _Link:
     tensors: tuple[str, ...]
 
 
-def equalised(model: bytes, layers: tuple[Layer, ...], inputs: Floats, share: float) -> bytes:
+def equalised(model: bytes, layers: tuple[Layer, ...], inputs: Inputs, share: float) -> bytes:
     """The same function with channels of like ranges over `inputs` (N, C, h, w).
 
     `share` of the difference between channels is taken from the activations, the rest stays; 0 changes nothing, 1
@@ -109,7 +109,7 @@ def _plain(node: onnx.NodeProto) -> bool:
     return node.op_type == "Conv" and groups in ([], [1])
 
 
-def _channel_ranges(model: bytes, names: set[str], inputs: Floats) -> dict[str, NDArray[np.float32]]:
+def _channel_ranges(model: bytes, names: set[str], inputs: Inputs) -> dict[str, NDArray[np.float32]]:
     """The largest absolute value of each channel (C,) of tensors (N, C, ...)."""
     found: dict[str, NDArray[np.float32]] = {}
     for tensors in tensors_of(model, inputs):

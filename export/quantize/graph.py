@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from edge.board import Floats
+from export.graph_inputs import Feedable
 from export.quantize.faults import QuantizeFault
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"  # torch's exporter writes the module path of each node there
@@ -101,7 +101,7 @@ def consumers(model: onnx.ModelProto) -> dict[str, list[onnx.NodeProto]]:
     return readers
 
 
-def chunks(inputs: Floats) -> Iterator[Floats]:
+def chunks(inputs: Feedable) -> Iterator[Feedable]:
     """Inputs (N, ...) in batches, so that memory does not grow with N."""
     for start in range(0, len(inputs), CHUNK):
         yield inputs[start : start + CHUNK]

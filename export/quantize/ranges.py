@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from edge.board import Floats
+from export.graph_inputs import Inputs, named, session_feeds, session_names, tensor_of
 from export.quantize.faults import QuantizeFault
-from export.quantize.graph import EIGHT_BIT, chunks, float_tensors, initializers, load_typed
+from export.quantize.graph import EIGHT_BIT, chunks, float_tensors, load_typed
 
 MAX_CALIBRATION_INPUTS = 256  # of the training normals, evenly through them
 BINS = 2048
@@ -58,7 +58,7 @@ class Measured:
     data_sha256: str
 
 
-def measure(model: bytes, inputs: Floats) -> Measured:
+def measure(model: bytes, inputs: Inputs) -> Measured:
     """Histograms of every tensor INT8 may hold over `inputs` (N, C, h, w), at most MAX_CALIBRATION_INPUTS of them.
 
     Raises QuantizeFault on no inputs or values that are not finite.
@@ -78,14 +78,14 @@ def measure(model: bytes, inputs: Floats) -> Measured:
             for name, (low, high) in extremes.items()
         },
         n=len(used),
-        data_sha256=hashlib.sha256(used.tobytes()).hexdigest(),
+        data_sha256=hashlib.sha256(tensor_of(used).tobytes()).hexdigest(),
     )
 
 
-def calibration_share(inputs: Floats) -> Floats:
+def calibration_share(inputs: Inputs) -> Inputs:
     """At most MAX_CALIBRATION_INPUTS of the inputs (N, C, h, w), evenly through them."""
     chosen = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), MAX_CALIBRATION_INPUTS)).round().astype(int))
-    return np.ascontiguousarray(inputs[chosen], np.float32)
+    return inputs[chosen]
 
 
 def ranges_by(method: str, measured: Measured) -> Ranges:
@@ -150,7 +150,7 @@ def _collected(
     return float(low), float(high)
 
 
-def _extremes(model: bytes, inputs: Floats) -> dict[str, tuple[float, float]]:
+def _extremes(model: bytes, inputs: Inputs) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for tensors in tensors_of(model, inputs):
         for name, values in tensors.items():
@@ -166,7 +166,7 @@ def _limit(extremes: tuple[float, float]) -> float:
     return max(abs(extremes[0]), abs(extremes[1]), 1e-12)
 
 
-def tensors_of(model: bytes, inputs: Floats) -> Iterator[dict[str, Floats]]:
+def tensors_of(model: bytes, inputs: Inputs) -> Iterator[dict[str, Floats]]:
     """Every FP32 tensor that INT8 may hold, chunk by chunk; the graph as it is, nothing fused away."""
     typed = load_typed(model)
     outputs, floats = {value.name for value in typed.graph.output}, float_tensors(typed)
@@ -178,13 +178,7 @@ def tensors_of(model: bytes, inputs: Floats) -> Iterator[dict[str, Floats]]:
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     session = ort.InferenceSession(typed.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    fed = _input_name(typed)
-    for batch in chunks(inputs):
-        yield {fed: batch, **dict(zip(made, session.run(made, {fed: batch}), strict=True))}
-
-
-def _input_name(model: onnx.ModelProto) -> str:
-    names: Sequence[str] = [v.name for v in model.graph.input if v.name not in initializers(model)]
-    if len(names) != 1:
-        raise QuantizeFault(f"the graph has inputs {names}, ranges can be measured for one")
-    return names[0]
+    names, feeds = session_names(session), session_feeds(session, inputs)
+    for batch in chunks(feeds):
+        fed = named(names, batch)
+        yield {**fed, **dict(zip(made, session.run(made, fed), strict=True))}

@@ -92,7 +92,7 @@ def _tiles(subjects: Sequence[Subject], chosen: NDArray[np.int64]) -> tuple[Tile
     scored = subjects[0].scored
     if not len(chosen):
         return ()
-    heat = checked_scores(scored.scorer, scored.crops[chosen]).map
+    heat = checked_scores(scored.scorer, scored.inputs[chosen]).map
     top = _usual_heat(scored) if heat is not None else 1.0
     return tuple(
         Tile(
@@ -135,6 +135,6 @@ def _usual_heat(scored: ScoredSplit) -> float:
     good, defect = np.flatnonzero(scored.is_good)[:64], np.flatnonzero(~scored.is_good)[:64]
     tops = []
     for rows, quantile in ((good, 0.999), (defect, 0.99)):
-        if len(rows) and (heat := checked_scores(scored.scorer, scored.crops[rows]).map) is not None:
+        if len(rows) and (heat := checked_scores(scored.scorer, scored.inputs[rows]).map) is not None:
             tops.append(float(np.quantile(heat, quantile)))
     return max(tops, default=1.0)

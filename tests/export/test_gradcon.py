@@ -28,7 +28,8 @@ from export.families.solder_joint.gradcon_score import GAMMA, GradConScore  # no
 from export.families.solder_joint.net import Autoencoder, squared_error  # noqa: E402
 from export.families.solder_joint.presets import PRESETS, Variant  # noqa: E402
 from export.families.solder_joint.recipe import float_scopes, scored  # noqa: E402
-from export.onnx import deployable, onnx_from_torch, onnx_session, operators, run_onnx, run_torch  # noqa: E402
+from export.graph_inputs import onnx_session  # noqa: E402
+from export.onnx import deployable, onnx_from_torch, operators, run_onnx, run_torch  # noqa: E402
 from export.quantize.fp16 import fp16_graph  # noqa: E402
 from export.quantize.graph import load_typed, quantisable_layers  # noqa: E402
 from export.to_bundle import write  # noqa: E402

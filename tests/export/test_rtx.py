@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import onnx as onnx_library
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs_torch")
 
-from edge.board import Floats  # noqa: E402
 from edge.bundle import Contract  # noqa: E402
 from edge.engine.builder import BatchProfile, BuildSettings, build_engine, parse_graph  # noqa: E402
 from edge.engine.faults import BuildFault  # noqa: E402
 from export.families import FAMILIES, load_family  # noqa: E402
+from export.graph_inputs import random_feeds  # noqa: E402
 from export.onnx import check_graph, deployable, onnx_from_torch  # noqa: E402
 from export.quantize.cpu import int8_cpu_graph  # noqa: E402
 from export.quantize.equalise import equalised  # noqa: E402
@@ -46,13 +45,8 @@ class Exported:
     contract: Contract
     float_scopes: tuple[str, ...]
 
-    def inputs(self, n: int) -> Floats:
-        """(n, C, h, w) in [-1, 1]."""
-        shape = [int(side) for side in self.contract.inputs[0].shape[1:]]
-        return np.random.default_rng(0).uniform(-1, 1, (n, *shape)).astype(np.float32)
-
     def ranges(self) -> Ranges:
-        return ranges_by("min-max", measure(self.model, self.inputs(4)))
+        return ranges_by("min-max", measure(self.model, random_feeds(self.contract, 4)))
 
     def int8(self, make: Callable[..., bytes] = int8_graph) -> bytes:
         return make(self.model, self.ranges(), quantisable_layers(load_typed(self.model), self.float_scopes))
@@ -83,7 +77,9 @@ def exported(request: pytest.FixtureRequest) -> Exported:
     row = recipe.PRESETS[preset]
     torch.manual_seed(0)
     scored = recipe.scored(row.variants[variant].build(), score).eval()
-    contract = recipe.contract(channels=row.channels, normalisation=row.normalisation, places=True)
+    contract = recipe.contract(
+        channels=row.channels, normalisation=row.normalisation, places=True, variant=row.variants[row.default_variant]
+    )
     return Exported(
         model=onnx_from_torch(deployable(scored), contract),
         contract=contract,
@@ -118,7 +114,7 @@ def test_int8_graph_is_clean_and_compiles(api: Api, exported: Exported) -> None:
 
 def test_equalised_graph_compiles(api: Api, exported: Exported) -> None:
     layers = quantisable_layers(load_typed(exported.model), exported.float_scopes)
-    compiles(api, equalised(exported.model, layers, exported.inputs(4), 0.75))
+    compiles(api, equalised(exported.model, layers, random_feeds(exported.contract, 4), 0.75))
 
 
 def test_graph_for_the_cpu_is_refused(api: Api, exported: Exported) -> None:

@@ -13,8 +13,9 @@ CHANNELS = ("bgr", "grey")
 NORMALISATIONS = ("unit", "standardised")
 
 
-def contract(*, channels: str, normalisation: str, places: bool) -> Contract:
-    """The contract of a graph trained with these settings; `places` where the data gave centres or boxes.
+def contract(*, channels: str, normalisation: str, places: bool, variant: object = None) -> Contract:
+    """The contract of a graph trained with these settings, the same for every variant; `places` where the data gave
+    centres or boxes.
 
     Raises UnknownName.
     """

@@ -26,7 +26,8 @@ from export.families.solder_joint.contract import contract
 from export.families.solder_joint.gradcon_score import GAMMA, GradConScore
 from export.families.solder_joint.presets import PRESETS
 from export.families.solder_joint.recipe import scored
-from export.onnx import onnx_from_torch, onnx_session, operators, run_onnx, run_torch, tool_versions
+from export.graph_inputs import onnx_session
+from export.onnx import onnx_from_torch, operators, run_onnx, run_torch, tool_versions
 from export.workshop import trained_before
 
 BATCHES = (1, 64)
