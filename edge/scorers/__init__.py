@@ -54,7 +54,12 @@ SCORERS: dict[str, tuple[str, str]] = {
     "onnxruntime": ("edge.scorers.onnxruntime", "OnnxRuntimeScorer"),
     "openvino": ("edge.scorers.openvino", "OpenVinoScorer"),
     "tensorrt": ("edge.scorers.tensorrt", "TensorRtScorer"),
-    "rules": ("edge.scorers.rules", "RulesScorer"),
+}
+
+# Family -> its classical inspector.
+RULES: dict[str, tuple[str, str]] = {
+    "solder_joint": ("edge.scorers.rules", "RulesScorer"),
+    "pth_component": ("edge.scorers.component_rules", "ComponentRulesScorer"),
 }
 
 
@@ -64,8 +69,11 @@ def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
     Raises BundleFault when the bundle lacks the precision, the engine is not installed, or a golden score is off.
     """
     precision = bundle.has(choice.precision)
-    engine = "rules" if bundle.manifest.engine == "rules" else choice.engine
-    module, name = SCORERS[engine]
+    by_rules, family = bundle.manifest.engine == "rules", bundle.manifest.family
+    if by_rules and family not in RULES:
+        raise BundleFault(f"{bundle.folder}: there are no rules of family {family!r}; there are {sorted(RULES)}")
+    engine = "rules" if by_rules else choice.engine
+    module, name = RULES[family] if by_rules else SCORERS[engine]
     try:
         scorer: Scorer = getattr(importlib.import_module(module), name)(bundle, choice)
     except ModuleNotFoundError as err:

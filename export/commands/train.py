@@ -51,7 +51,7 @@ def train(
 
         check_target(out)
         if preset == "rules":
-            _train_rules(data, out, table, tuple(where or ()), tuple(val_where or ()), variant)
+            _train_rules(family, data, out, table, tuple(where or ()), tuple(val_where or ()), variant)
             return
         request = TrainRequest(
             family=family,
@@ -102,12 +102,18 @@ def _write(trained: Trained, out: Path, score: str | None, *, fp32_only: bool) -
 
 
 def _train_rules(
-    data: Path, out: Path, table: str | None, where: tuple[str, ...], val_where: tuple[str, ...], variant: str | None
+    family: str,
+    data: Path,
+    out: Path,
+    table: str | None,
+    where: tuple[str, ...],
+    val_where: tuple[str, ...],
+    variant: str | None,
 ) -> None:
-    from export.rules_bundle import VARIANTS, write_rules_bundle  # noqa: PLC0415
+    from export.rules_bundle import write_rules_bundle  # noqa: PLC0415
 
     report = write_rules_bundle(
-        data, out, table=table, where=where, val_where=val_where, variant=variant or VARIANTS[0]
+        data, out, family=family, table=table, where=where, val_where=val_where, variant=variant
     )
     console.print(f"[bold]{out}[/bold]  rules: {report.n_limits} limits, {report.n_templates} templates")
     console.print(f"  bundle     {report.identity}")
