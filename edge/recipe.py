@@ -33,6 +33,7 @@ class Place(Settings):
     x_px: Pixels
     y_px: Pixels
     side_px: Annotated[float, Field(ge=4.0, le=4096.0)]
+    margin_frac: Annotated[float, Field(ge=0.0, le=0.25)] = 0.0  # of the side, at each edge: board round the part
     part_number: PartNumber = ""  # for bundles with thresholds by part number, and those that compare parts
     bundle: Name | None = None  # needed only where a recipe uses several
     threshold: float | None = None  # stricter than the bundle's own; a looser one has no evidence and is refused

@@ -56,12 +56,15 @@ def new_recipe(
     approved = read_bundle(bundle)
     image = _read_picture(reference)
     contract = approved.manifest.contract
-    inspected = places_of_table(places, picture, reference.name, contract.region_scale)
+    compares = takes_references(contract)
+    # What a part is compared by is the part: the board round it may leave the picture. A joint's gaps may not.
+    margin_frac = (1.0 - 1.0 / contract.region_scale) / 2.0 if compares else 0.0
+    inspected = places_of_table(places, picture, reference.name, contract.region_scale, max(0.0, margin_frac))
     settings = registration if registration is not None else registration_settings(image)
     registrar = _check_on_reference(places, inspected, image, settings)
     parts: dict[str, Part] = {}
     crops: dict[str, bytes] = {}
-    if takes_references(contract):
+    if compares:
         boards = {str(path): _read_picture(path) for path in good} or {str(reference): image}
         parts, crops = _approved(places, inspected, boards, registrar, contract)
     elif good:

@@ -34,10 +34,13 @@ class TableRow:
     turns_deg: tuple[int, ...]
 
 
-def places_of_table(file: Path, picture: str, name: str, region_scale: float) -> list[TableRow]:
+def places_of_table(
+    file: Path, picture: str, name: str, region_scale: float, margin_frac: float = 0.0
+) -> list[TableRow]:
     """The places of one picture: `picture` chooses rows by their path, else those whose path ends in `name`. The
-    square is `region_scale` times the size. Raises SettingsFault with all faults."""
-    return _places(file, _rows_of_picture(file, _read_table(file), picture, name), region_scale)
+    square is `region_scale` times the size, `margin_frac` of it at each edge is board round the part. Raises
+    SettingsFault with all faults."""
+    return _places(file, _rows_of_picture(file, _read_table(file), picture, name), region_scale, margin_frac)
 
 
 def _read_table(file: Path) -> list[tuple[int, Row]]:
@@ -77,7 +80,7 @@ def _rows_of_picture(file: Path, rows: list[tuple[int, Row]], picture: str, name
     return chosen
 
 
-def _places(file: Path, rows: list[tuple[int, Row]], region_scale: float) -> list[TableRow]:
+def _places(file: Path, rows: list[tuple[int, Row]], region_scale: float, margin_frac: float) -> list[TableRow]:
     """Every row as a place. Raises SettingsFault naming row and column of each that cannot be one."""
     if len(rows) > MAX_REGIONS:
         raise SettingsFault([f"{file}: {len(rows)} places, at most {MAX_REGIONS} allowed"])
@@ -90,7 +93,7 @@ def _places(file: Path, rows: list[tuple[int, Row]], region_scale: float) -> lis
     faults: list[str] = []
     first_line: dict[tuple[str, str], int] = {}
     for line, row in rows:
-        place, fault = _place(row, region_scale)
+        place, fault = _place(row, region_scale, margin_frac)
         if place is None:
             faults.append(f"{file} line {line} {fault}")
             continue
@@ -105,7 +108,7 @@ def _places(file: Path, rows: list[tuple[int, Row]], region_scale: float) -> lis
     return found
 
 
-def _place(row: Row, region_scale: float) -> tuple[Place | None, str]:
+def _place(row: Row, region_scale: float, margin_frac: float) -> tuple[Place | None, str]:
     """The row's place, or what is wrong with it, the column first."""
     numbers: dict[str, float] = {}
     for column in CENTRE if row.keys() >= set(CENTRE) else BOX:
@@ -131,6 +134,7 @@ def _place(row: Row, region_scale: float) -> tuple[Place | None, str]:
                 x_px=round(x_px, 3),
                 y_px=round(y_px, 3),
                 side_px=round(size_px * region_scale, 3),
+                margin_frac=round(margin_frac, 4),
                 part_number=(row.get("part_number") or row.get("component") or "").strip(),
             ),
             "",

@@ -136,14 +136,15 @@ def project(
     """The places that lie in a picture of `shape` (h, w, …), in the given order, as (place, x_px, y_px, side_px) there.
 
     The side grows with the local scale (square root of the Jacobian's determinant), the square stays upright. A place
-    is in view when no more than `IN_VIEW_TOLERANCE_FRAC` of its side lies outside the picture.
+    is in view when no more than `IN_VIEW_TOLERANCE_FRAC` of its side, its margin not counted, lies outside the picture.
     """
     if not places:
         return []
     points = np.array([(p.x_px, p.y_px) for p in places], np.float64)
     centres = _mapped(registration.homography, points)
     sides = np.array([p.side_px for p in places]) * _local_scales(registration.homography, points)
-    reach = (0.5 - IN_VIEW_TOLERANCE_FRAC) * sides[:, None]
+    margins = np.array([p.margin_frac for p in places])
+    reach = ((0.5 - IN_VIEW_TOLERANCE_FRAC - margins) * sides)[:, None]
     far = np.array([shape[1] - 0.5, shape[0] - 0.5])  # the picture's edges lie half a pixel outside its pixel centres
     in_view = np.isfinite(sides) & ((centres - reach >= -0.5) & (centres + reach <= far)).all(axis=1)
     return [

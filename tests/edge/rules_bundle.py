@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.scorers.rules import FEATURES, Gauge, Limit, RulesFile, exceedance
 from tests.edge.drawn import drawn_joints
@@ -26,16 +27,24 @@ def write_rules_bundle(folder: Path, rules_json: bytes | None = None, golden_shi
     model = RULES.model_dump_json().encode() if rules_json is None else rules_json
     crops = np.concatenate([drawn_joints(kind, 3, seed=5) for kind in ("good", "bridge", "missing")])
     score = exceedance(Gauge(RULES.pitch_frac, 64, NO_TEMPLATES).measure(crops), RULES.limits)
+    golden = {"batch": crops, "score": (score + np.float32(golden_shift)).astype(np.float32)}
+    return write_files(folder, manifest_of_rules(), model, golden)
+
+
+def write_files(
+    folder: Path, manifest: dict[str, object], model: bytes, golden: dict[str, NDArray[np.generic]]
+) -> Path:
+    """A bundle of rules from its parts, hashes filled in."""
     (folder / "golden").mkdir(parents=True)
     (folder / "rules.json").write_bytes(model)
-    np.save(folder / "golden/batch.npy", crops)
-    np.save(folder / "golden/score.npy", (score + np.float32(golden_shift)).astype(np.float32))
+    for name, array in golden.items():
+        np.save(folder / f"golden/{name}.npy", array)
     (folder / "thresholds.json").write_text(json.dumps(_thresholds()))
-    names = ("rules.json", "thresholds.json", "golden/batch.npy", "golden/score.npy")
+    names = ("rules.json", "thresholds.json", *(f"golden/{name}.npy" for name in golden))
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    manifest = json.dumps({**_manifest(), "files": files}).encode()
-    (folder / "manifest.json").write_bytes(manifest)
-    (folder / "bundle.sha256").write_text(hashlib.sha256(manifest).hexdigest())
+    written = json.dumps({**manifest, "files": files}).encode()
+    (folder / "manifest.json").write_bytes(written)
+    (folder / "bundle.sha256").write_text(hashlib.sha256(written).hexdigest())
     return folder
 
 
@@ -60,7 +69,8 @@ def _thresholds() -> dict[str, object]:
     return {"schema_version": 2, "tool": "tests", "precisions": {"fp32": {"value": 1.0, "choice": choice}}}
 
 
-def _manifest() -> dict[str, object]:
+def manifest_of_rules() -> dict[str, object]:
+    """All but the files."""
     return {
         "schema_version": 2,
         "family": "solder_joint",
