@@ -160,6 +160,7 @@ def _traced(module: nn.Module, contract: Contract, *, optimize: bool) -> onnx.Mo
     _EXPORTER_LOG.setLevel(logging.ERROR)  # it warns that torchvision, which nothing here needs, is not installed
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # torch's exporter warns about its own insides
+        warnings.filterwarnings("ignore", "# The axis name: N will not be used")  # two inputs have it, and it is
         program = torch.onnx.export(
             module,
             examples,

@@ -73,7 +73,7 @@ def render_board(layout: BoardLayout, joints: Mapping[str, JointState], imaging:
     states = _checked_states(layout, joints)
     lot_rng, pose_rng, light_rng, lens_rng = (np.random.default_rng([seed, stream]) for stream in range(4))
     pose = draw_pose(layout, imaging, pose_rng)
-    light = _draw_light(imaging, pose, light_rng)
+    light = draw_light(imaging, pose, light_rng)
     ball = mirror_ball(light, light_rng)
     lot = draw_lot(lot_rng)
     flat = _draw_flat(layout, states, pose, light, ball, lot, imaging, seed)
@@ -113,7 +113,8 @@ def _joints_to_paint(layout: BoardLayout, states: Mapping[str, JointState]) -> l
     return joints
 
 
-def _draw_light(imaging: Imaging, pose: Pose, rng: np.random.Generator) -> Light:
+def draw_light(imaging: Imaging, pose: Pose, rng: np.random.Generator) -> Light:
+    """One photograph's light, drawn from the imaging's spans and brought into the board's frame."""
     cast = rng.uniform(-1, 1, 2) * imaging.colour_cast
     exposure = draw(imaging.exposure, rng)
     return Light(
@@ -216,7 +217,7 @@ def _lit_mask(
     """Solder mask, print and parts under uneven light, embossed copper, shadows and the lamp's haze; HxWx3 float32."""
     height, width = standing.shape
     lx, ly, lz = light.direction
-    level = _soft_field(rng, 1 - draw(imaging.uneven_frac, rng), 1.0, width, height, (lx, ly))
+    level = soft_field(rng, 1 - draw(imaging.uneven_frac, rng), 1.0, width, height, (lx, ly))
     level *= np.float32(light.fill * 0.55 + 0.45 * max(lz, 0.4))
     level -= (0.55 * lx) * artwork.emboss_x + (0.55 * ly) * artwork.emboss_y
     level *= _shadow(standing, (lx, ly, lz))
@@ -225,11 +226,11 @@ def _lit_mask(
     flat = artwork.colour * cv2.merge([level * gain for gain in gains])
     haze = draw(imaging.glare_frac, rng)
     if haze > 0.01:
-        flat += haze * _haze(rng, width, height)[..., None]
+        flat += haze * lamp_haze(rng, width, height)[..., None]
     return flat
 
 
-def _soft_field(
+def soft_field(
     rng: np.random.Generator, low: float, high: float, width: int, height: int, towards: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Light falling off away from the lamp, with slow unevenness, between `low` and `high`."""
@@ -256,7 +257,7 @@ def _shadow(standing: Image, towards: tuple[float, float, float]) -> NDArray[np.
     return 1 - dark.astype(np.float32) * (1 / 255)
 
 
-def _haze(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
+def lamp_haze(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
     """The lamp's broad reflection in the solder mask: one soft blob somewhere over the board."""
     y, x = np.mgrid[0:1:48j, 0:1:48j].astype(np.float32)
     at, size = rng.uniform(0.0, 1.0, 2), rng.uniform(0.18, 0.45, 2)

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from export.simulator.board import RenderedBoard, reference_board, render_board
+from export.simulator.camera import Image
 from export.simulator.imaging import DIFFICULTIES, Imaging
 from export.simulator.joints import JointState
 from export.simulator.layout import BoardLayout, header_board, neighbours
@@ -70,8 +71,8 @@ def draw_boards(
     """
     imaging = imaging_named(difficulty)
     kinds = _checked_defects(defects)
-    _check_fraction("defect_rate", defect_rate)
-    _check_fraction("defective_boards_frac", defective_boards_frac)
+    check_fraction("defect_rate", defect_rate)
+    check_fraction("defective_boards_frac", defective_boards_frac)
     layout = header_board(part_number)
     return (
         _draw_board(layout, seed, number, imaging, kinds, defect_rate, defective_boards_frac) for number in range(n)
@@ -102,7 +103,7 @@ def write_header_set(
         raise ValueError(f"suffix is {suffix!r}: pictures are written as .jpg or .png")
     imaging = imaging_named(difficulty)
     kinds = _checked_defects(defects)
-    _check_fraction("defect_rate", defect_rate)
+    check_fraction("defect_rate", defect_rate)
     if (out_dir / "index.csv").exists():
         raise FileExistsError(f"{out_dir} already holds a data set: give another folder or remove it first")
     (out_dir / "images").mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def write_header_set(
         clean = split == TRAIN and (number + 1) % _DEFECTIVE_TRAIN_BOARD_EVERY != 0
         board, rendered = _draw_board(layout, seed, number, imaging, kinds, 0.0 if clean else defect_rate, 1.0)
         path = f"images/{board}{suffix}"
-        _write_picture(out_dir / path, rendered)
+        write_picture(out_dir / path, rendered.image)
         common = {"path": path, "split": split, "source": source, "board": board}
         rows = [
             {"label": p.label, "site": p.site, "x": _px(p.x_px), "y": _px(p.y_px), "pitch": _px(p.pitch_px)} | common
@@ -126,8 +127,8 @@ def write_header_set(
         joints.extend(rows)
 
     _write_reference(out_dir, layout)
-    _write_table(out_dir / "joints.csv", _JOINT_COLUMNS, joints)
-    _write_table(out_dir / "index.csv", _INDEX_COLUMNS, pictures)
+    write_table(out_dir / "joints.csv", _JOINT_COLUMNS, joints)
+    write_table(out_dir / "index.csv", _INDEX_COLUMNS, pictures)
     counts = Counter((str(row["split"]), str(row["label"])) for row in joints)
     return HeaderSet(folder=out_dir, boards=n_boards, joints=MappingProxyType(dict(counts)))
 
@@ -191,7 +192,8 @@ def _checked_defects(defects: Sequence[str]) -> tuple[str, ...]:
     return tuple(defects)
 
 
-def _check_fraction(name: str, value: float) -> None:
+def check_fraction(name: str, value: float) -> None:
+    """Raises ValueError for a value outside 0..1."""
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"{name} is {value}: must be from 0 to 1")
 
@@ -207,23 +209,25 @@ def _px(value: float) -> str:
     return f"{value:.2f}"
 
 
-def _write_picture(path: Path, rendered: RenderedBoard) -> None:
+def write_picture(path: Path, image: Image) -> None:
+    """Write an HxWx3 uint8 BGR picture as its suffix says. Raises OSError when the disk refuses it."""
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
-    if not cv2.imwrite(str(path), rendered.image, options):
+    if not cv2.imwrite(str(path), image, options):
         raise OSError(f"{path}: the picture could not be written; check free space and permissions")
 
 
 def _write_reference(out_dir: Path, layout: BoardLayout) -> None:
     reference = reference_board(layout)
-    _write_picture(out_dir / "reference.png", reference)
+    write_picture(out_dir / "reference.png", reference.image)
     rows = [
         {"refdes": p.refdes, "pin": p.pin, "x": _px(p.x_px), "y": _px(p.y_px), "pitch": _px(p.pitch_px)}
         for p in reference.places
     ]
-    _write_table(out_dir / "places.csv", _PLACE_COLUMNS, rows)
+    write_table(out_dir / "places.csv", _PLACE_COLUMNS, rows)
 
 
-def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a CSV with these columns. Raises ValueError for a row with a field the columns lack."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()

@@ -162,11 +162,14 @@ def neighbours(layout: BoardLayout, pin: Pin) -> tuple[Pin, ...]:
 def header_board(part_number: str) -> BoardLayout:
     """A 60 x 60 mm board with one 2x10 and three 2x5 headers (50 pins), the same for the same part number always."""
     digest = hashlib.sha256(part_number.encode()).digest()
-    return _Draft(part_number, np.random.default_rng(int.from_bytes(digest[:8], "big"))).finish()
+    return Draft(part_number, np.random.default_rng(int.from_bytes(digest[:8], "big"))).finish()
 
 
-class _Draft:
-    """A board while it is being laid out: what is placed so far, and a grid of the space already taken."""
+class Draft:
+    """A board while it is being laid out: what is placed so far, and a grid of the space already taken.
+
+    Other kinds of board are laid out by a subclass with its own `finish`.
+    """
 
     SIZE_MM = 60.0
 

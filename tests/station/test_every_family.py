@@ -1,0 +1,128 @@
+"""Every row of the table of families, from pictures to a gated board: train, export, parity, bundle, recipe, station,
+replay. A new family adds a row to `SWEEP`, or this test fails."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs_torch")
+
+from edge.board import Reason  # noqa: E402
+from edge.bundle import read_bundle  # noqa: E402
+from edge.check import check_file  # noqa: E402
+from edge.journal import JournalReader  # noqa: E402
+from edge.recipe_new import new_recipe  # noqa: E402
+from edge.replay import replay_journal  # noqa: E402
+from export.demo import as_jpeg  # noqa: E402
+from export.families import FAMILIES  # noqa: E402
+from export.simulator.component_sets import REFERENCE_SPLIT, write_component_set  # noqa: E402
+from export.simulator.component_stream import draw_component_boards  # noqa: E402
+from export.simulator.datasets import draw_boards, write_header_set  # noqa: E402
+from export.simulator.line import LineTwin  # noqa: E402
+from export.to_bundle import write  # noqa: E402
+from export.workshop import TrainRequest, train  # noqa: E402
+
+pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch, pytest.mark.timeout(300)]
+
+N_BOARDS = 3
+COMPONENT_BOARDS = ("CB-101", "CB-107", "CB-145")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """How a family is taken through: its data set and recipe from the twin, and the smallest training that counts."""
+
+    write_set: Callable[[Path], object]
+    table: str
+    preset: str
+    variant: str
+    epochs: int
+    reference: str
+    places: str
+    good: Callable[[Path], list[Path]]
+    boards: Callable[[], Iterator[tuple[str, bytes]]]
+
+
+def joint_boards() -> Iterator[tuple[str, bytes]]:
+    for board_id, drawn in draw_boards(77, N_BOARDS):
+        yield board_id, as_jpeg(drawn.image)
+
+
+def component_boards() -> Iterator[tuple[str, bytes]]:
+    for board_id, drawn in draw_component_boards(77, N_BOARDS, part_number=COMPONENT_BOARDS[0]):
+        yield board_id, as_jpeg(drawn.image)
+
+
+def approved_boards(data: Path) -> list[Path]:
+    with (data / "index.csv").open(newline="") as file:
+        rows = [r for r in csv.DictReader(file) if r["split"] == REFERENCE_SPLIT]
+    return [data / row["path"] for row in rows if row["board_type"] == COMPONENT_BOARDS[0]]
+
+
+SWEEP = {
+    "solder_joint": Row(
+        write_set=lambda folder: write_header_set(folder, 6, seed=5),
+        table="joints.csv",
+        preset="fast",
+        variant="cae",
+        epochs=40,
+        reference="reference.png",
+        places="places.csv",
+        good=lambda data: [],
+        boards=joint_boards,
+    ),
+    "pth_component": Row(
+        write_set=lambda folder: write_component_set(folder, 8, 5, boards=COMPONENT_BOARDS, references_per_part=2),
+        table="components.csv",
+        preset="fast",
+        variant="tiny",
+        epochs=1,
+        reference="boards/CB-101/reference.png",
+        places="boards/CB-101/places.csv",
+        good=approved_boards,
+        boards=component_boards,
+    ),
+}
+
+
+def test_every_family_is_swept() -> None:
+    assert SWEEP.keys() == FAMILIES.keys()
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_from_pictures_to_a_gated_board(family: str, tmp_path: Path) -> None:
+    row, data, bundle = SWEEP[family], tmp_path / "set", tmp_path / "bundle"
+    row.write_set(data)
+    request = TrainRequest(
+        family=family, data=data, table=row.table, preset=row.preset, variant=row.variant, epochs=row.epochs
+    )
+    write(train(request), bundle)
+    manifest = read_bundle(bundle).manifest
+    assert "fp16" in manifest.graphs
+    assert {"int8", "int8-cpu"} <= {*manifest.graphs, *manifest.refused}
+    assert all(graph.parity.lost_defects == 0 for graph in manifest.graphs.values())
+    assert check_file(bundle).faults == []
+
+    recipe = new_recipe(
+        reference=data / row.reference,
+        places=data / row.places,
+        bundle=bundle,
+        out=tmp_path / "recipe",
+        recipe_id="sweep",
+        part_number="SWEEP-1",
+        verdict_budget_ms=10_000,
+        good=row.good(data),
+    )
+    with LineTwin(tmp_path / "line", recipe, window_ms=15_000) as line:
+        for board_id, picture in row.boards():
+            line.gate_board(board_id, picture, timeout_s=30.0)
+        journal = line.station.journal
+    verdicts = [row.verdict for row in JournalReader(journal).all_verdicts()]
+    assert [verdict.reason for verdict in verdicts] == [Reason.JUDGED] * N_BOARDS
+    assert all(len(verdict.findings) == verdict.n_regions > 0 for verdict in verdicts)
+    assert replay_journal(journal, recipe, None, threads=1, json_file=None)
