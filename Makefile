@@ -41,7 +41,7 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(PIP) --editable '.[demo,train,dev,openvino]'
+	$(PIP) --editable '.[demo,train,pretrained,dev,openvino]'
 	-$(BESIDE) --no-deps --target $(VENV)/rtx-1.7 tensorrt-rtx-cu13-libs==1.7.1.116 tensorrt-rtx-cu13-bindings==1.7.1.116
 	-$(BESIDE) --no-deps --target $(VENV)/rtx-1.4 tensorrt-rtx-cu12-libs==1.4.0.76 tensorrt-rtx-cu12-bindings==1.4.0.76
 	-$(BESIDE) --target $(VENV)/cuda-bindings-12 "cuda-bindings>=12.9,<13"

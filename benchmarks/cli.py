@@ -34,7 +34,7 @@ def latency(
     """
     from benchmarks.latency import run  # noqa: PLC0415 - a benchmark loads only what it needs
     from benchmarks.twin_rules import twin_rules_bundle  # noqa: PLC0415
-    from export.demo import BUNDLE  # noqa: PLC0415
+    from export.demo_stations import BUNDLE  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
     bundles = {"learned": bundle or BUNDLE, "rules": rules or twin_rules_bundle(out / "rules-bundle")}
@@ -109,7 +109,7 @@ def board_scale(
     Example: boardgate bench board-scale --boards 30
     """
     from benchmarks.board_scale import run  # noqa: PLC0415
-    from export.demo import BUNDLE  # noqa: PLC0415
+    from export.demo_stations import BUNDLE  # noqa: PLC0415
 
     run(
         bundle or BUNDLE,
@@ -137,7 +137,7 @@ def jitter(
     Example: boardgate bench jitter --boards 3600 --takt-ms 1000
     """
     from benchmarks.jitter import run  # noqa: PLC0415
-    from export.demo import BUNDLE  # noqa: PLC0415
+    from export.demo_stations import BUNDLE  # noqa: PLC0415
 
     run(
         bundle or BUNDLE,

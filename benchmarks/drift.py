@@ -27,7 +27,7 @@ from edge.drift_chart import CAP, CLIP, LIMIT, REFERENCE_BOARDS, SLACK
 from edge.inspection import Inspection
 from edge.recipe import read_recipe
 from edge.scorers import EngineChoice
-from export.demo import demo_recipe
+from export.demo_stations import demo_recipe
 from export.simulator.board import reference_board
 from export.simulator.datasets import PART_NUMBER
 from export.simulator.layout import header_board

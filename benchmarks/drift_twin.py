@@ -22,7 +22,7 @@ from edge.clock import SystemClock
 from edge.inspection import Inspected, Inspection
 from edge.recipe import read_recipe
 from edge.scorers import EngineChoice
-from export.demo import demo_recipe
+from export.demo_stations import demo_recipe
 from export.simulator.board import render_board
 from export.simulator.datasets import PART_NUMBER
 from export.simulator.imaging import EASY, LINE, Imaging

@@ -182,7 +182,7 @@ def main(
 
     Example: python -m benchmarks.gpu_check --json out/gpu_check.json
     """
-    from export.demo import BUNDLE  # noqa: PLC0415 - a benchmark loads only what it needs
+    from export.demo_stations import BUNDLE  # noqa: PLC0415 - a benchmark loads only what it needs
 
     bundles = [BUNDLE, *(bundle or [])]
     subjects = [*family_subjects(), *(bundle_subject(folder) for folder in bundles)]

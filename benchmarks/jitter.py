@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from edge.scorers.choice import EngineChoice
-from export.demo import as_jpeg, demo_recipe
+from export.demo_stations import as_jpeg, demo_recipe
 from export.simulator.datasets import draw_boards
 
 PICTURES = 20

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from edge.board import Outcome, Reason
 from edge.journal import JournalReader
-from export.demo import DemoBoard, demo_board, demo_recipe
+from export.demo_stations import DemoBoard, demo_board, demo_recipe
 from export.simulator.datasets import draw_boards
 from export.simulator.line import SITE, STATION, LineTwin, MqttAt
 from firmware_bridge.peers.broker import running_broker

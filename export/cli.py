@@ -9,8 +9,9 @@ from export.commands.evaluate import evaluate, report
 from export.commands.msa import app as msa
 from export.commands.parity import parity
 from export.commands.train import export, train
+from export.commands.twin import twin
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-for command in (train, export, calibrate, recalibrate, evaluate, report, parity):
+for command in (train, export, calibrate, recalibrate, evaluate, report, parity, twin):
     app.command()(command)
 app.add_typer(msa, name="msa")

@@ -1,13 +1,13 @@
 """`boardgate demo`: a whole line on one machine in half a minute, without torch, root or an installed broker.
 
-Boards are rendered by the line twin and judged by the small bundle beside this file, which was trained on such boards.
-The station is real: three processes, a serial line (a pseudo-terminal) to a simulated gate, MQTT through a real broker.
+Boards are rendered by the line twin and judged by the small bundles beside this file, which were trained on such
+boards. The stations are real: three processes each, a serial line (a pseudo-terminal) to a simulated gate, MQTT through
+a real broker.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -22,49 +22,48 @@ from rich.table import Table
 
 from edge.annotate import annotate
 from edge.board import Image, Outcome, Reason, Verdict
-from edge.capture.readers.picture import PictureSize, decode_picture
+from edge.capture.readers.picture import decode_picture, picture_size
 from edge.inspect_once import COLOURS
 from edge.journal import JournalReader
-from edge.recipe_new import new_recipe
-from export.simulator.board import RenderedBoard, reference_board
-from export.simulator.datasets import PART_NUMBER, draw_boards
-from export.simulator.layout import header_board
-from export.simulator.line import SITE, STATION, LineTwin, MqttAt
+from export.demo_stations import STATIONS, DemoBoard, DemoStation
+from export.simulator.line import SITE, LineTwin, MqttAt
 from firmware_bridge.peers.broker import running_broker
 from firmware_bridge.peers.conveyor import SimEvent
 from firmware_bridge.peers.mqtt_consumer import MqttConsumer
 
-BUNDLE = Path(__file__).parent / "demo_bundle"
-SEED = 2041
-DEFECTIVE_BOARDS_FRAC = 0.5
-DEFECT_RATE = 0.06
 WINDOW_MS = 3_000
-BUDGET_MS = 2_000
 
 console = Console(width=max(120, Console().width) if not Console().is_terminal else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoBoard:
-    """A board on its way down the line: its picture as a file, and what is really on it."""
+class Shift:
+    """What one station saw, said and drew."""
 
-    board_id: str
-    data: bytes
-    defects: dict[str, str]  # place → label
-    story: str = ""  # what is special about it
+    verdicts: dict[str, Verdict]
+    n_arrived: int
+    n_boards: int
 
 
 def run_demo(out: Path, n_boards: int, takt_ms: int) -> int:
-    """Run the demo; exit status 0 when every board got its verdict and none that is defective passed unseen."""
+    """Run the demo, one station after the other; exit status 0 when every board got its verdict and the consumer has
+    committed all of them."""
     _empty(out)
-    recipe = demo_recipe(out / "recipe")
-    boards = list(_with_trouble(_rendered(n_boards)))
+    with running_broker(out / "broker") as broker:
+        shifts = [_run_station(station, out / station.name, broker.port, n_boards, takt_ms) for station in STATIONS]
+    console.print("\n[dim]Boards, camera and gate are simulated (the line twin); the stations are those that ship.[/]")
+    return 0 if all(len(s.verdicts) == s.n_arrived == s.n_boards for s in shifts) else 1
+
+
+def _run_station(station: DemoStation, out: Path, broker_port: int, n_boards: int, takt_ms: int) -> Shift:
+    console.rule(f"[bold]{station.title}")
+    recipe = station.make_recipe(out / "recipe")
+    boards = list(_with_trouble(_rendered(station, n_boards), station.stranger()))
     with contextlib.ExitStack() as stack:
-        console.print("[bold]starting[/] a broker, a simulated gate, and the station's three processes …")
-        broker = stack.enter_context(running_broker(out / "broker"))
-        consumer = stack.enter_context(MqttConsumer("127.0.0.1", broker.port, SITE, STATION))
-        mqtt = MqttAt(port=broker.port, protocol="3.1.1")
-        line = stack.enter_context(LineTwin(out / "line", recipe, mqtt=mqtt, window_ms=WINDOW_MS))
+        console.print("[bold]starting[/] a simulated gate and the station's three processes …")
+        consumer = stack.enter_context(MqttConsumer("127.0.0.1", broker_port, SITE, station.name))
+        mqtt = MqttAt(port=broker_port, protocol="3.1.1")
+        line = stack.enter_context(LineTwin(out / "line", recipe, mqtt=mqtt, window_ms=WINDOW_MS, station=station.name))
         events = _run_belt(line, boards, takt_ms)
         consumer.wait_for(len(boards), 10.0)
         n_arrived = len(consumer.rows)
@@ -76,62 +75,23 @@ def run_demo(out: Path, n_boards: int, takt_ms: int) -> int:
     console.print(f"\nMQTT: {n_arrived} of {len(verdicts)} verdicts committed by the consumer and acknowledged")
     console.print(f"one picture of each kind of mistake: {', '.join(mistakes) or 'none was made'}")
     console.print(f"picture: [bold]{picture}[/]   journal: {line.station.journal}   log: {line.folder / 'station.log'}")
-    console.print("[dim]Boards, camera and gate are simulated (the line twin); the station is the one that ships.[/]")
-    return 0 if len(verdicts) == n_arrived == len(boards) else 1
+    return Shift(verdicts=verdicts, n_arrived=n_arrived, n_boards=len(boards))
 
 
-def demo_recipe(folder: Path, bundle: Path = BUNDLE) -> Path:
-    """The recipe of the twin's header board: its reference picture, its 50 pins, the demo's bundle."""
-    reference = reference_board(header_board(PART_NUMBER))
-    source = folder.parent / "recipe-source"
-    source.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(source / "reference.png"), reference.image)
-    with (source / "places.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(["refdes", "pin", "x", "y", "pitch"])
-        rows.writerows(
-            [p.refdes, p.pin, f"{p.x_px:.2f}", f"{p.y_px:.2f}", f"{p.pitch_px:.2f}"] for p in reference.places
-        )
-    new_recipe(
-        reference=source / "reference.png",
-        places=source / "places.csv",
-        bundle=bundle,
-        out=folder,
-        recipe_id="header-board",
-        part_number=PART_NUMBER,
-        verdict_budget_ms=BUDGET_MS,
-        picture="",
-    )
-    return folder
-
-
-def as_jpeg(image: Image) -> bytes:
-    """What the camera writes."""
-    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-
-
-def demo_board(board_id: str, rendered: RenderedBoard) -> DemoBoard:
-    """A rendered board with its picture as a file."""
-    defects = {p.site: p.label for p in rendered.places if p.label != "good"}
-    return DemoBoard(board_id=board_id, data=as_jpeg(rendered.image), defects=defects)
-
-
-def _rendered(n: int) -> Iterator[DemoBoard]:
+def _rendered(station: DemoStation, n: int) -> Iterator[DemoBoard]:
     with _progress("rendering boards", n) as advance:
-        boards = draw_boards(SEED, n, "line", defect_rate=DEFECT_RATE, defective_boards_frac=DEFECTIVE_BOARDS_FRAC)
-        for board_id, rendered in boards:
-            yield demo_board(board_id, rendered)
+        for board in station.boards(n):
+            yield board
             advance()
 
 
-def _with_trouble(boards: Iterator[DemoBoard]) -> Iterator[DemoBoard]:
+def _with_trouble(boards: Iterator[DemoBoard], stranger: bytes) -> Iterator[DemoBoard]:
     """Two boards that no line is spared: a torn picture, and a board of another product."""
     boards = iter(boards)
     first = next(boards)
     yield first
     yield DemoBoard(board_id="TORN-1", data=first.data[: len(first.data) // 2], defects={}, story="half a file")
-    _, stranger = next(draw_boards(SEED, 1, "line", part_number="OTHER-7"))
-    yield DemoBoard(board_id="STRANGER-1", data=as_jpeg(stranger.image), defects={}, story="another product")
+    yield DemoBoard(board_id="STRANGER-1", data=stranger, defects={}, story="another product")
     yield from boards
 
 
@@ -227,8 +187,7 @@ def _draw_mistakes(folder: Path, boards: list[DemoBoard], verdicts: dict[str, Ve
 
 
 def _pixels(board: DemoBoard) -> Image:
-    height_px, width_px = reference_board(header_board(PART_NUMBER)).image.shape[:2]
-    return decode_picture(board.data, PictureSize(width_px=width_px, height_px=height_px))
+    return decode_picture(board.data, picture_size(board.data))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from export.calibrate import calibrate
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from export.simulator.datasets import DEV_TEST, VAL, write_header_set
 from export.to_bundle import write
 from export.workshop import TrainRequest, train

@@ -11,7 +11,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from export.report.browser import screenshot
 from export.report.page import report
 from export.rules_bundle import write_rules_bundle
@@ -20,7 +20,7 @@ from export.simulator.datasets import write_header_set
 SEED = 20411  # boards that the demo's bundle never saw
 BOARDS = 120
 DEFECT_RATE = 0.03
-WIDTH_PX, HEIGHT_PX = 1180, 2330
+WIDTH_PX, HEIGHT_PX = 1180, 2558
 
 
 def twin_page(page: Path, bundle: Path, boards: int = BOARDS) -> Path:

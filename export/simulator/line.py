@@ -47,6 +47,7 @@ class LineTwin:
         threads: int = 2,
         modules: Mapping[str, str] | None = None,
         watchdog_ms: Mapping[str, int] | None = None,
+        station: str = STATION,
     ) -> None:
         self.folder = folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ class LineTwin:
         belt = ConveyorSettings(patience_s=max(2.0, window_ms / 1000))
         self.gate = SimulatedGate(folder / "gate-port", settings=belt, gate_settings=GateSettings(window_ms=window_ms))
         station_file = folder / "station.toml"
-        station_file.write_text(_station_toml(recipe, mqtt, threads), encoding="utf-8")
+        station_file.write_text(_station_toml(recipe, mqtt, threads, station), encoding="utf-8")
         self.station: Station = read_station(station_file)
         self._log = (folder / "station.log").open("ab")
         self.supervisor = Supervisor(station_file, SystemClock(), self._log.fileno(), modules, watchdog_ms)
@@ -111,10 +112,10 @@ class LineTwin:
         self._exit_status = self.supervisor.run(self._stop)
 
 
-def _station_toml(recipe: Path, mqtt: MqttAt | None, threads: int) -> str:
+def _station_toml(recipe: Path, mqtt: MqttAt | None, threads: int, station: str) -> str:
     broker = f'\n[mqtt]\nhost = "127.0.0.1"\nport = {mqtt.port}\nprotocol = "{mqtt.protocol}"\n' if mqtt else ""
     return f"""site = "{SITE}"
-station = "{STATION}"
+station = "{station}"
 state_dir = "state"
 
 [capture]

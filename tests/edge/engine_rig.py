@@ -15,7 +15,7 @@ from edge.engine.api import Api, api_of
 from edge.engine.builder import BatchProfile, BuildSettings, build_engine
 from edge.engine.runner import EngineRunner
 from edge.scorers.tensorrt import Rig
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from tests.peers.gpu import SimCuda
 from tests.peers.tensorrt import SimTensorRt
 

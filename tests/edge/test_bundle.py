@@ -14,7 +14,7 @@ import pytest
 
 from edge.bundle import BundleFault, read_bundle
 from edge.scorers import EngineChoice, checked_scores, load_scorer
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ from edge.inspection import Inspection
 from edge.journal import JournalWriter
 from edge.recipe import read_recipe
 from edge.scorers import EngineChoice
-from export.demo import BUNDLE, as_jpeg, demo_recipe
+from export.demo_stations import BUNDLE, as_jpeg, demo_recipe
 from export.simulator.board import reference_board
 from export.simulator.datasets import PART_NUMBER
 from export.simulator.layout import header_board

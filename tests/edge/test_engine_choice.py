@@ -12,7 +12,7 @@ from edge import engine_choice
 from edge.bundle import read_bundle
 from edge.engine_choice import EngineFile, fastest, measure_engines, measured_choice, write_engine_file
 from edge.scorers import EngineChoice
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 
 pytestmark = pytest.mark.unit
 

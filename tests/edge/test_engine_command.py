@@ -11,7 +11,7 @@ from edge.bundle import BundleFault
 from edge.engine_choice import measured_choice
 from edge.engine_command import measured, prepared
 from edge.scorers import EngineChoice
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from tests.edge.rules_bundle import write_rules_bundle
 
 pytestmark = pytest.mark.sweep

@@ -15,7 +15,7 @@ from benchmarks.gpu_subjects import Subject, bundle_subject
 from edge.engine.cuda import Cuda
 from edge.engine.faults import NoDevice
 from edge.thresholds import Precision
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from tests.edge.engine_rig import Desk, desk
 from tests.peers.gpu import SimCuda
 from tests.peers.tensorrt import Behaviour

@@ -17,7 +17,7 @@ from edge.board import Floats
 from edge.bundle import Bundle, read_bundle
 from edge.scorers import EngineChoice, ScorerFault, checked_scores, load_scorer
 from edge.scorers.chunks import CHUNK_CROPS, ChunkRunner, even_chunk
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 
 pytestmark = pytest.mark.unit
 

@@ -21,7 +21,7 @@ from edge.scorers.choice import EngineChoice
 from edge.scorers.onnxruntime import OnnxRuntimeScorer
 from edge.scorers.tensorrt import TensorRtScorer
 from edge.thresholds import Precision
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from tests.edge.engine_rig import Desk, desk, renamed, shipped_bundle
 from tests.peers.gpu import no_device
 from tests.peers.tensorrt import Behaviour

@@ -17,7 +17,7 @@ from edge.bundle import read_bundle
 from edge.recipe import read_recipe
 from export.commands import msa
 from export.datasets import read_data_set
-from export.demo import as_jpeg, demo_recipe
+from export.demo_stations import as_jpeg, demo_recipe
 from export.grey_levels import noisy, shifted
 from export.msa_station import StationRequest, analyse_station, run_station
 from export.rules_bundle import write_rules_bundle

@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from rich.console import Console
 
 from edge.bundle import read_bundle
-from export.demo import BUNDLE
+from export.demo_stations import BUNDLE
 from export.parity import sides as sides_module
 from export.parity.layers import compare_layers, counterparts, float_layers, observed
 from export.parity.pictures import picture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.journal import JournalReader, JournalRow
-from export.demo import as_jpeg, demo_recipe
+from export.demo_stations import as_jpeg, demo_recipe
 from export.simulator.board import reference_board, render_board
 from export.simulator.datasets import PART_NUMBER
 from export.simulator.imaging import REFERENCE

@@ -21,7 +21,7 @@ from edge.inspector import DRIFT_FILE
 from edge.journal import DRIFT_EVENTS, EventRow, JournalReader
 from edge.recipe import read_recipe
 from edge.scorers import EngineChoice
-from export.demo import as_jpeg
+from export.demo_stations import as_jpeg
 from export.simulator.board import render_board
 from export.simulator.datasets import PART_NUMBER
 from export.simulator.imaging import EASY

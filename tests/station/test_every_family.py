@@ -18,7 +18,7 @@ from edge.check import check_file  # noqa: E402
 from edge.journal import JournalReader  # noqa: E402
 from edge.recipe_new import new_recipe  # noqa: E402
 from edge.replay import replay_journal  # noqa: E402
-from export.demo import as_jpeg  # noqa: E402
+from export.demo_stations import as_jpeg  # noqa: E402
 from export.families import FAMILIES  # noqa: E402
 from export.simulator.component_sets import REFERENCE_SPLIT, write_component_set  # noqa: E402
 from export.simulator.component_stream import draw_component_boards  # noqa: E402
