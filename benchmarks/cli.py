@@ -82,16 +82,24 @@ PrecisionName = Annotated[str, typer.Option(help="fp32 or int8-cpu, where the bu
 def scoring(
     threads: Threads = 2,
     rounds: Annotated[int, typer.Option(min=2, max=1_000)] = 30,
-    json_file: Json = RESULTS / "scoring.json",
-    picture: Annotated[Path | None, typer.Option(help="Draw the medians here.")] = Path("docs/scoring.png"),
+    family: Annotated[str, typer.Option(help="Whose places.")] = "solder_joint",
+    json_file: Annotated[Path | None, typer.Option("--json", help="results/scoring*.json where not said.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="docs/scoring*.png where not said.")] = None,
 ) -> None:
-    """What a joint costs: every network on every CPU engine, rules, naive export, against the machine's peak.
+    """What a place costs: every network on every CPU engine, rules, naive export, against the machine's peak.
 
-    Example: boardgate bench scoring
+    Example: boardgate bench scoring --family pth_component
     """
     from benchmarks.scoring import run  # noqa: PLC0415
 
-    run(threads=threads, rounds=rounds, json_file=json_file, picture=picture)
+    name = "scoring" if family == "solder_joint" else f"scoring_{family}"
+    run(
+        family=family,
+        threads=threads,
+        rounds=rounds,
+        json_file=json_file or RESULTS / f"{name}.json",
+        picture=picture or Path(f"docs/{name}.png"),
+    )
 
 
 @bench.command()

@@ -22,14 +22,13 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.peak import Rate, matrix_product
-from benchmarks.scoring_ways import NAIVE, REGION_SCALE, Score, Way, boards, crops, versions, ways
-from edge.board import Board, Finding, Image, Region
-from edge.crop import crop_squares
+from benchmarks.scoring_boards import BOARD_PLACES, BOARDS, BenchBoard, crops
+from benchmarks.scoring_ways import NAIVE, Score, Way, versions, ways
+from edge.board import Board, Finding, Image
 from edge.gate import Judged, judge
 
 BATCHES = (1, 64)
 PRODUCTS_A_ROUND = 5
-BOARD_JOINTS = 500  # of the board for "all told": 50 places taken ten times
 COMMAND = "boardgate bench scoring"
 
 console = Console(width=max(160, Console().width) if not Console().is_terminal else None)
@@ -69,23 +68,28 @@ class Cost:
 
 
 def run(
-    *, threads: int = 2, rounds: int = 30, json_file: Path | None = None, picture: Path | None = None
+    *,
+    family: str = "solder_joint",
+    threads: int = 2,
+    rounds: int = 30,
+    json_file: Path | None = None,
+    picture: Path | None = None,
 ) -> list[Cost]:
-    """Measure, print a table, write `json_file` and `picture` where they are given."""
-    all_ways = list(track(ways(threads), "exporting", console=console))
-    product, peaks = matrix_product(threads), []
+    """Measure a family's ways, print a table, write `json_file` and `picture` where they are given."""
+    all_ways = list(track(ways(family, threads), "exporting", console=console))
+    product, peaks, board = matrix_product(threads), [], BOARDS[family]()
     times: dict[tuple[str, int], list[Taken]] = {(w.name, b): [] for w in all_ways for b in BATCHES}
     told: dict[str, list[Taken]] = {w.name: [] for w in all_ways}
     for _ in track(range(rounds + 1), "measuring", console=console):
         peaks += [product() for _ in range(PRODUCTS_A_ROUND)]
         for way in all_ways:
             for batch in BATCHES:
-                times[way.name, batch].append(_us_a_joint(lambda w=way, b=batch: w.score(crops(b)), batch))
+                times[way.name, batch].append(_us_a_joint(lambda w=way, b=batch: w.score(crops(family, b)), batch))
             if way.network != NAIVE:  # takes seconds, and nobody would run it
-                told[way.name].append(_us_a_joint(lambda w=way: _whole_board(w.score), BOARD_JOINTS))
+                told[way.name].append(_us_a_joint(lambda w=way: _whole_board(board, w.score), BOARD_PLACES))
     peak = Rate(wall=max(p.wall for p in peaks), cpu=max(p.cpu for p in peaks))
     costs = _costs(all_ways, times, told, peak)
-    figures = _record(costs, threads, rounds, peak)
+    figures = _record(family, costs, threads, rounds, peak)
     console.print(_table(figures))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
@@ -101,22 +105,16 @@ def _us_a_joint(work: Callable[[], object], joints: int) -> Taken:
     return Taken(wall_us=wall_ns / 1e3 / joints, cpu_us=busy_ns / 1e3 / joints)
 
 
-def _whole_board(score: Score) -> object:
-    """Crop, score, judge: what a board costs once it is registered, over as many joints as BOARD_JOINTS."""
-    rendered = boards()[0]
-    places = [rendered.places[k % len(rendered.places)] for k in range(BOARD_JOINTS)]
-    regions = [
-        Region(refdes=p.refdes, pin=p.pin, x_px=p.x_px, y_px=p.y_px, side_px=REGION_SCALE * p.pitch_px, threshold=1e9)
-        for p in places
-    ]
-    centres = np.array([(r.x_px, r.y_px) for r in regions])
-    result: Any = score(crop_squares(rendered.image, centres, np.array([r.side_px for r in regions]), 64))
+def _whole_board(board: BenchBoard, score: Score) -> object:
+    """Crop, score, judge: what a board costs once it is registered, over as many places as BOARD_PLACES."""
+    regions = board.regions(BOARD_PLACES)
+    result: Any = score(board.cut(regions))
     scores = result[0] if isinstance(result, tuple) else result
-    findings = tuple(Finding(region=r, score=float(s)) for r, s in zip(regions, scores, strict=True))
-    return judge(_board(rendered.image), _JUDGED, findings, 1, ())
+    findings = tuple(Finding(region=r, score=float(np.max(s))) for r, s in zip(regions, scores, strict=True))
+    return judge(_board(board.image), _JUDGED, findings, 1, ())
 
 
-_JUDGED = Judged(recipe_id="bench", recipe_sha256="0" * 64, bundle_sha256="0" * 64, n_regions=BOARD_JOINTS)
+_JUDGED = Judged(recipe_id="bench", recipe_sha256="0" * 64, bundle_sha256="0" * 64, n_regions=BOARD_PLACES)
 
 
 def _board(image: Image) -> Board:
@@ -171,9 +169,10 @@ def _median_us(taken: list[Taken]) -> float:
     return float(np.median([t.wall_us for t in taken[1:]]))
 
 
-def _record(costs: list[Cost], threads: int, rounds: int, peak: Rate) -> dict[str, Any]:
+def _record(family: str, costs: list[Cost], threads: int, rounds: int, peak: Rate) -> dict[str, Any]:
     return {
-        "command": COMMAND,
+        "command": COMMAND if family == "solder_joint" else f"{COMMAND} --family {family}",
+        "family": family,
         "threads": threads,
         "rounds": rounds,
         "peak_gflops": peak.wall / 1e9,
@@ -185,9 +184,8 @@ def _record(costs: list[Cost], threads: int, rounds: int, peak: Rate) -> dict[st
 
 
 def _table(figures: dict[str, Any]) -> Table:
-    title = (
-        f"A joint, pixels to score, {figures['threads']} threads; matrix product {figures['peak_gflops']:.0f} GFLOP/s"
-    )
+    what, peak = BOARDS[figures["family"]]().what, figures["peak_gflops"]
+    title = f"A {what}, pixels to score, {figures['threads']} threads; matrix product {peak:.0f} GFLOP/s"
     table = Table(title=title, caption=f"load {figures['load_1_min']}", title_justify="left")
     table.add_column("way")
     for column in (
@@ -234,7 +232,7 @@ def plot(path: Path, figures: dict[str, Any]) -> None:
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_xscale("log")
     axes.margins(x=0.25)
-    axes.set_xlabel(f"µs a joint, pixels to score, median; {figures['threads']} threads, {figures['processor']}")
+    axes.set_xlabel(f"µs a place, pixels to score, median; {figures['threads']} threads, {figures['processor']}")
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=130)
     plt.close(figure)

@@ -1,12 +1,11 @@
 """The ways of scoring joints that `boardgate bench scoring` holds against each other, pixels in, scores out.
 
-Weights are random, since cost does not depend on them; eight-bit graphs take their ranges from rendered joints.
+Weights are random, since cost does not depend on them; eight-bit graphs take their ranges from noise.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
@@ -19,28 +18,30 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.flops import flops_of
+from benchmarks.scoring_boards import crops, scorable
 from edge.board import Image
 from edge.bundle import Contract
-from edge.crop import crop_squares
 from edge.families import FAMILIES as STATION_FAMILIES
+from edge.references import MAX_APPROVED, Compared
+from edge.scorers import component_rules
 from edge.scorers.choice import EngineChoice
 from edge.scorers.onnxruntime import onnxruntime_runner
 from edge.scorers.rules import Gauge, exceedance
-from export.families import FAMILIES, load_family
+from export.families import load_family
 from export.families.solder_joint.net import BicubicDouble
+from export.graph_inputs import Fed, named, random_feeds, session_names
 from export.onnx import naive_onnx_from_torch, onnx_from_torch
 from export.quantize.cpu import int8_cpu_graph
 from export.quantize.graph import load_typed, quantisable_layers
 from export.quantize.ranges import measure, ranges_by
 from export.rules import fit_rules
-from export.simulator.board import RenderedBoard
-from export.simulator.datasets import draw_boards
 
 Score = Callable[[Image], object]  # (N, h, w, 3) uint8 BGR crops to scores
 
 RULES = "rules"
 NAIVE = "naive export"
 REGION_SCALE = 1.5
+RANGE_INPUTS = 16
 SAME_COST_FRAC = 0.05  # a score whose graph takes as many operations as another of the same network is not timed again
 
 
@@ -61,11 +62,10 @@ class Way:
         return " ".join(part for part in (self.network, self.precision, self.engine) if part)
 
 
-def ways(threads: int) -> Iterator[Way]:
-    """All of them: rules, then each family's naive export and its networks on every engine there is."""
-    yield Way(family="solder_joint", network=RULES, precision="", engine="", flops=0, score=_rules())
-    for family in FAMILIES:
-        yield from _family_ways(family, threads)
+def ways(family: str, threads: int) -> Iterator[Way]:
+    """All of a family: rules, then the naive export and its networks on every engine there is."""
+    yield Way(family=family, network=RULES, precision="", engine="", flops=0, score=RULES_OF[family]())
+    yield from _family_ways(family, threads)
 
 
 def _family_ways(family: str, threads: int) -> Iterator[Way]:
@@ -91,7 +91,7 @@ def _family_ways(family: str, threads: int) -> Iterator[Way]:
                 continue
             costs.append(flops)
             yield from _engine_ways(family, name, "fp32", flops, model, contract, threads)
-            eight_bit = _int8(model, family, contract)
+            eight_bit = _int8(model, contract)
             yield from _engine_ways(family, name, "int8-cpu", flops, eight_bit, contract, threads)
 
 
@@ -104,8 +104,15 @@ def _engine_ways(
         make = onnxruntime_runner
         if engine == "openvino":
             from edge.scorers.openvino import openvino_runner as make  # noqa: PLC0415 - an optional extra
-        runner = make(network, model, family, contract, choice)
-        yield Way(family=family, network=network, precision=precision, engine=engine, flops=flops, score=runner.score)
+        runner, given = make(network, model, family, contract, choice), scorable(contract)
+        yield Way(
+            family=family,
+            network=network,
+            precision=precision,
+            engine=engine,
+            flops=flops,
+            score=lambda crops, runner=runner, given=given: runner.score(given(crops)),
+        )
 
 
 def engines() -> tuple[str, ...]:
@@ -128,10 +135,12 @@ def _naive(family: str, module: nn.Module, contract: Contract, threads: int) -> 
     options.log_severity_level = 3
     options.add_session_config_entry("session.force_spinning_stop", "1")  # or it would slow whatever is timed next
     session = ort.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
-    prepare = STATION_FAMILIES[family].graph_input
+    prepare, given, names = STATION_FAMILIES[family].graph_input, scorable(contract), session_names(session)
 
     def score(crops: Image) -> object:
-        return session.run(["score"], {contract.inputs[0].name: prepare(crops, contract)})
+        tensor, inputs = prepare(crops, contract), given(crops)
+        feeds = Fed(tensor, inputs.references) if isinstance(inputs, Compared) else tensor
+        return session.run(["score"], named(names, feeds))
 
     return Way(family=family, network=NAIVE, precision="fp32", engine="onnxruntime", flops=0, score=score)
 
@@ -145,39 +154,28 @@ def _with_resize(module: nn.Module) -> nn.Module:
     return plain
 
 
-def _int8(model: bytes, family: str, contract: Contract) -> bytes:
-    inputs = STATION_FAMILIES[family].graph_input(crops(64), contract)
+def _int8(model: bytes, contract: Contract) -> bytes:
+    inputs = random_feeds(contract, RANGE_INPUTS)
     return int8_cpu_graph(model, ranges_by("min-max", measure(model, inputs)), quantisable_layers(load_typed(model)))
 
 
-def _rules() -> Score:
+def _joint_rules() -> Score:
     """The classical inspector, features and all; one thread, as at the station."""
-    joints = crops(64)
+    joints = crops("solder_joint", 64)
     rules = fit_rules(joints, region_scale=REGION_SCALE)
     gauge = Gauge(rules.pitch_frac, joints.shape[1], rules.template_pixels())
     return lambda some: exceedance(gauge.measure(some), rules.limits)
 
 
-@functools.cache
-def boards() -> tuple[RenderedBoard, ...]:
-    """Two good rendered boards of 50 joints."""
-    return tuple(board for _, board in draw_boards(1, 2, defective_boards_frac=0.0))
+def _component_rules() -> Score:
+    """Correlation, colour and edges against ten approved pictures."""
+    references = component_rules.reduced(crops("pth_component", MAX_APPROVED))
+    return lambda some: component_rules.measured(
+        component_rules.reduced(some), np.broadcast_to(references, (len(some), *references.shape))
+    )
 
 
-@functools.cache
-def crops(n: int) -> Image:
-    """The first `n` joints of the boards, over again where they do not suffice, (n, 64, 64, 3) uint8 BGR."""
-    cut = [
-        crop_squares(
-            board.image,
-            np.array([(p.x_px, p.y_px) for p in board.places]),
-            np.array([REGION_SCALE * p.pitch_px for p in board.places]),
-            64,
-        )
-        for board in boards()
-    ]
-    joints = np.concatenate(cut)
-    return np.ascontiguousarray(joints[np.arange(n) % len(joints)])
+RULES_OF: dict[str, Callable[[], Score]] = {"solder_joint": _joint_rules, "pth_component": _component_rules}
 
 
 def versions() -> dict[str, str]:

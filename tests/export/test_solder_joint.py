@@ -99,9 +99,9 @@ def test_every_preset_of_every_family_builds(family: str) -> None:
 
 
 def test_unknown_names_say_what_there_is() -> None:
-    with pytest.raises(UnknownName, match=r"family 'solder' is not one of \['solder_joint'\]"):
+    with pytest.raises(UnknownName, match=r"family 'solder' is not one of \['pth_component', 'solder_joint'\]"):
         load_family("solder")
-    with pytest.raises(UnknownName, match=r"\['elbo', 'gradcon', 'recon', 'surprise'\]"):
+    with pytest.raises(UnknownName, match=r"\['distance', 'elbo', 'gradcon', 'recon', 'surprise'\]"):
         one_of(SCORES, "gradient", "score")
 
 
