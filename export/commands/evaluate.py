@@ -61,9 +61,12 @@ def evaluate(
 
 
 def report(
-    bundle: BundleFolder,
-    data: Data,
+    what: Annotated[str, typer.Argument(help="A bundle folder, or a family's name.", metavar="BUNDLE|FAMILY")],
+    data: Annotated[
+        Path | None, typer.Option(help="Data set folder with index.csv, for bundles.", exists=True, file_okay=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    bundle: Annotated[list[Path] | None, typer.Option(help="A bundle of the family; may be repeated.")] = None,
     compare: Annotated[list[Path] | None, typer.Option(help="Another bundle beside it; may be repeated.")] = None,
     table: Table = None,
     split: Split = "dev-test",
@@ -74,18 +77,23 @@ def report(
     prevalence_ppm: Prevalence = 1000.0,
     on_threshold_data: OnThresholdData = False,
 ) -> None:
-    """One page to look at: what is promised, what was measured, curves, the worst misses and false calls as pictures.
+    """One page to look at. Of a bundle: promises, what was measured, curves, worst misses and false calls as pictures,
+    latent space, latency. Of a family: its paper's tables, ours beside them, then its bundles.
 
     Example: boardgate report best.bundle --compare rules.bundle --data tht-header-joints --table joints.csv
+    Example: boardgate report solder_joint --bundle best.bundle --data tht-header-joints --table joints.csv
     """
     with known_faults():
-        from export.report import report as make_report  # noqa: PLC0415
+        from export.report.families import family_or_bundle  # noqa: PLC0415
+        from export.report.page import report as make_report  # noqa: PLC0415
 
+        family, own = family_or_bundle(what)
         with errors.status("report") as status:
             page = make_report(
-                [bundle, *(compare or ())],
+                [*([own] if own else ()), *(bundle or ()), *(compare or ())],
                 data,
                 out=out,
+                family=family,
                 table=table,
                 split=split,
                 where=tuple(where or ()),

@@ -1,8 +1,6 @@
-"""`boardgate report`: one HTML page about a bundle on a split, beside other bundles, with everything inside it."""
+"""`boardgate report`: one HTML page about a family beside its paper, about bundles on a split, or both, with everything
+inside it. `export.report.page.report` writes it.
 
-from __future__ import annotations
-
-from export.report.page import report
-from export.report.subjects import ReportFault
-
-__all__ = ["ReportFault", "report"]
+Nothing is imported here: a family's `paper.py` takes its records from `export.report.published`, and the page takes the
+papers.
+"""

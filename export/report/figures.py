@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from numpy.typing import NDArray
 
 from export.curves import WorkingPoints, roc_band, working_points
-from export.report.latent import LatentMap
 from export.report.palette import GOOD, INK, MUTED, SUBJECTS, THRESHOLD, class_colours
 from export.report.subjects import Subject
 from export.report.svg import drawn, drawn_rows
@@ -111,26 +110,6 @@ def score_picture(subject: Subject) -> Picture:
 
     picture = drawn_rows(7.4, 0.75 + 0.8 * (1 + len(kinds)), 1 + len(kinds), draw)
     return Picture(uri=picture, alt=f"histograms of the scores of {subject.name} by class, with its threshold")
-
-
-def latent_picture(found: LatentMap, kinds: list[str]) -> Picture:
-    """The crops as points, near where the graph gets nearly the same; what was missed or falsely called is ringed."""
-
-    def draw(axes: Axes) -> None:
-        axes.scatter(*found.at[found.is_good].T, s=9, color=GOOD, alpha=0.6, linewidths=0, label="good")
-        for kind, colour in class_colours(kinds).items():
-            chosen = found.labels == kind
-            axes.scatter(*found.at[chosen].T, s=15, color=colour, alpha=0.85, linewidths=0, label=kind)
-        wrong = found.is_good == found.called
-        axes.scatter(
-            *found.at[wrong].T, s=62, facecolors="none", edgecolors=INK, linewidths=1.0, label="missed, or false call"
-        )
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)
-        axes.set(xticks=[], yticks=[])
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-
-    return Picture(uri=drawn(7.4, 4.4, draw), alt="map of the crops, coloured by class, mistakes ringed")
 
 
 def score_bins(score: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.float64], bool]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from edge.board import Image
 from edge.scorers import checked_scores
+from export.report.approved import nearest_approved
 from export.report.subjects import Subject
 from export.scoring import ScoredSplit
-from export.table_columns import column_of
+from export.table_columns import column_of, parts_of
 
 MAX_TILES = 12
 GOOD_TILES = 6
@@ -25,10 +26,12 @@ GOOD_TILES = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One place: its crop and its map (None where the bundle has none) as data URIs, and what was said about it."""
+    """One place: its crop, its map and the nearest approved picture (None where the bundle has none) as data URIs, and
+    what was said about it."""
 
     crop: str
     heat: str | None
+    approved: str | None
     label: str
     where: str
     score: float
@@ -94,10 +97,12 @@ def _tiles(subjects: Sequence[Subject], chosen: NDArray[np.int64]) -> tuple[Tile
         return ()
     heat = checked_scores(scored.scorer, scored.inputs[chosen]).map
     top = _usual_heat(scored) if heat is not None else 1.0
+    approved = nearest_approved(scored, chosen)
     return tuple(
         Tile(
             crop=png_uri(scored.crops[i]),
             heat=None if heat is None else png_uri(heat_picture(heat[k], top)),
+            approved=None if approved is None else png_uri(approved[k]),
             label=scored.rows[i].label,
             where=place_name(scored, int(i)),
             score=float(scored.score[i]),
@@ -110,12 +115,14 @@ def _tiles(subjects: Sequence[Subject], chosen: NDArray[np.int64]) -> tuple[Tile
 
 
 def place_name(scored: ScoredSplit, index: int) -> str:
-    """`board E, J40_00L`, or the picture's name where the table says neither."""
+    """`board E, J40_00L`; the part where the table names no site, the picture where it names no board."""
     row = scored.rows[index]
     board, site = column_of(row, "board"), column_of(row, "site")
-    named = [f"board {board}"] if board else []
-    named += [site] if site else []
-    return ", ".join(named) or row.path.rsplit("/", 1)[-1]
+    what = site or str(parts_of([row])[0])
+    if board or site:
+        return ", ".join(named for named in (f"board {board}" if board else "", what) if named)
+    picture = row.path.rsplit("/", 1)[-1]
+    return f"{what}, {picture}" if what else picture
 
 
 def heat_picture(heat: NDArray[np.float32], top: float) -> Image:

@@ -1,7 +1,8 @@
 """One self-contained HTML page: figures and pictures are inside as data URIs, nothing is fetched, no script runs.
 
-Every figure on it comes from the evaluations, which stand in the page as JSON (`<script type="application/json"
-id="evaluations">`, one object a bundle, as `boardgate evaluate --json` writes them).
+Every figure about a bundle comes from the evaluations, which stand in the page as JSON (`<script
+type="application/json" id="evaluations">`, one object a bundle, as `boardgate evaluate --json` writes them); what the
+page says of a family comes from its paper's tables and from the committed result files.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from calibration.line_figures import DEFAULT_PREVALENCE_PPM, nothing_to_say
 from edge.scorers import EngineChoice
 from edge.thresholds import EngineName, Precision
 from export.evaluate import DEFAULT_THREADS
-from export.report import figures, gallery, wording
-from export.report.headline import cards, pairs, summary, uncleared, weakest
-from export.report.latent import latent_map
-from export.report.palette import SUBJECTS, class_colours
-from export.report.promises import method_line, promise_rows
+from export.report import wording
+from export.report.families import FamilyReport, family_report
 from export.report.provenance import provenance
+from export.report.published import PRINTED
+from export.report.sections import bundle_sections
 from export.report.subjects import ReportFault, Subject, SubjectRequest, score_subjects
-from export.scoring import TIMING_BATCH, SplitRequest
+from export.scoring import SplitRequest
 
 FOLDER = Path(__file__).parent
-TEMPLATE, STYLE = "template.html", "style.css"
+TEMPLATE, STYLE = "page.html", "style.css"
 
 
 def report(
     bundles: Sequence[Path],
-    data: Path,
+    data: Path | None = None,
     *,
     out: Path,
+    family: str | None = None,
     table: str | None = None,
     split: str = "dev-test",
     where: Sequence[str] = (),
@@ -47,7 +48,8 @@ def report(
     command: Sequence[str] = (),
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Path:
-    """Write a page about the first of `bundles` on a split, with the others beside it; returns `out`.
+    """Write a page about a family, about the first of `bundles` on a split with the others beside it, or both; returns
+    `out`.
 
     `command` is shown as it is, so that a reader can make the page again; `on_step` hears what is being done. Raises
     ReportFault, BundleFault, ScorerFault, DataFault, or SameDataFault when a threshold was chosen on these rows (with
@@ -55,17 +57,23 @@ def report(
     """
     if out.is_dir():
         raise ReportFault(f"{out}: is a folder; --out names the page, for instance {out / 'report.html'}")
-    subjects = score_subjects(
-        SubjectRequest(
-            bundles=tuple(bundles),
-            rows=SplitRequest(data=data, table=table, split=split, where=tuple(where)),
-            engine=EngineChoice(engine=engine, precision=precision, threads=threads),
-            prevalence_ppm=prevalence_ppm,
-            on_threshold_data=on_threshold_data,
-        ),
-        on_step,
-    )
-    page = render(subjects, command=command, map_of_crops=map_of_crops, on_step=on_step)
+    subjects: tuple[Subject, ...] = ()
+    if bundles or family is None:
+        if data is None:
+            raise ReportFault("bundles are scored on a data set: give --data")
+        subjects = score_subjects(
+            SubjectRequest(
+                bundles=tuple(bundles),
+                rows=SplitRequest(data=data, table=table, split=split, where=tuple(where)),
+                engine=EngineChoice(engine=engine, precision=precision, threads=threads),
+                prevalence_ppm=prevalence_ppm,
+                on_threshold_data=on_threshold_data,
+                family=family,
+            ),
+            on_step,
+        )
+    about = None if family is None else family_report(family)
+    page = render(subjects, family=about, command=command, map_of_crops=map_of_crops, on_step=on_step)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.writing-{os.getpid()}")
     aside.write_text(page, "utf-8")
@@ -76,57 +84,50 @@ def report(
 def render(
     subjects: Sequence[Subject],
     *,
+    family: FamilyReport | None = None,
     command: Sequence[str] = (),
     map_of_crops: bool = True,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> str:
-    """The page of subjects that were scored on the same rows."""
-    first = subjects[0]
-    scored, evaluation = first.scored, first.evaluation
-    on_step("drawing curves")
-    classes = figures.curve_classes(scored)
-    curves = [
-        (kind, figures.roc_picture(subjects, kind), figures.precision_picture(subjects, kind)) for kind in classes
-    ]
-    on_step("cutting out the worst mistakes")
-    pictures = {
-        "misses": gallery.misses(subjects) if evaluation.n_defect else None,
-        "false_calls": gallery.false_calls(subjects),
-        "usual_good": gallery.usual_good(subjects),
-    }
-    crops_map = None
-    if map_of_crops:
-        on_step("mapping the crops")
-        found = latent_map(scored)
-        crops_map = None if found is None else figures.latent_picture(found, scored.defect_kinds)
+    """The page of a family, of subjects that were scored on the same rows, or of both."""
+    shown = bundle_sections(subjects, map_of_crops=map_of_crops, on_step=on_step) if subjects else {"first": None}
     return (
         _environment()
         .get_template(TEMPLATE)
         .render(
             style=Markup((FOLDER / STYLE).read_text("utf-8")),
-            subjects=subjects,
-            first=first,
-            e=evaluation,
-            summary=summary(evaluation),
-            weakest=weakest(evaluation),
-            uncleared=uncleared(evaluation),
-            cards=cards(evaluation),
-            pairs=pairs(subjects),
-            choice=scored.threshold.choice,
-            threshold=scored.threshold,
-            method=method_line(scored.threshold.choice),
-            promises=promise_rows(scored),
-            curves=curves,
-            histograms=[(s.name, figures.score_picture(s)) for s in subjects],
-            crops_map=crops_map,
+            title=_title(subjects, family),
+            family=family,
+            contents=_contents(subjects, family, shown),
             provenance=provenance(subjects, command),
-            colours=dict(zip((s.name for s in subjects), SUBJECTS, strict=False)),
-            class_colours=class_colours(scored.defect_kinds),
-            evaluations=[s.evaluation.to_json() for s in subjects],
-            timing_batch=TIMING_BATCH,
-            **pictures,
+            **shown,
         )
     )
+
+
+def _title(subjects: Sequence[Subject], family: FamilyReport | None) -> str:
+    if family is not None:
+        return f"{family.name} beside its paper"
+    evaluation = subjects[0].evaluation
+    return f"{evaluation.family} on {evaluation.data}, {evaluation.split}"
+
+
+def _contents(
+    subjects: Sequence[Subject], family: FamilyReport | None, shown: dict[str, object]
+) -> list[tuple[str, str]]:
+    """Anchors and texts of the sections that the page has, in order."""
+    found = []
+    if family is not None:
+        found += [("paper", "the paper"), ("axes", "same axes"), ("measured", "measured here")]
+    if subjects:
+        found += [("findings", "findings"), ("promises", "promises")]
+        found += [("side-by-side", "side by side")] if len(subjects) > 1 else []
+        found += [("classes", "by class")]
+        found += [("curves", "curves")] if shown["curves"] else []
+        found += [("scores", "scores"), ("mistakes", "mistakes")]
+        found += [("latent", "latent space")] if shown["latent"] else []
+        found += [("latency", "latency"), ("yardsticks", "yardsticks"), ("meaning", "meaning")]
+    return [*found, ("provenance", "provenance")]
 
 
 def _environment() -> Environment:
@@ -147,4 +148,5 @@ def _environment() -> Environment:
     ):
         environment.filters[word.__name__] = word
     environment.globals["nothing_to_say"] = nothing_to_say
+    environment.tests["printed_figure"] = lambda text: PRINTED.fullmatch(text) is not None
     return environment

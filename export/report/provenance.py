@@ -17,12 +17,13 @@ CPU_INFO = "/proc/cpuinfo"
 
 def provenance(subjects: Sequence[Subject], command: Sequence[str]) -> list[tuple[str, str]]:
     """Rows of name and value."""
-    first = subjects[0].evaluation
     rows = [
         ("written", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")),
         ("command", shlex.join(command) if command else "called from a program"),
-        ("data", f"{first.data}, split {first.split}{_filters(first.where)}, sha256 {first.data_sha256}"),
     ]
+    if subjects:
+        first = subjects[0].evaluation
+        rows.append(("data", f"{first.data}, split {first.split}{_filters(first.where)}, sha256 {first.data_sha256}"))
     rows += [(f"bundle {s.name}", _bundle(s)) for s in subjects]
     rows.append(("machine", f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"))
     rows.append(("versions", ", ".join([f"Python {platform.python_version()}", *_versions()])))

@@ -39,6 +39,7 @@ class SubjectRequest:
     engine: EngineChoice
     prevalence_ppm: float
     on_threshold_data: bool
+    family: str | None = None  # where the page is about one: its bundles alone belong there
 
 
 def score_subjects(request: SubjectRequest, on_step: Callable[[str], None]) -> tuple[Subject, ...]:
@@ -48,6 +49,7 @@ def score_subjects(request: SubjectRequest, on_step: Callable[[str], None]) -> t
     subjects = []
     for name, folder in zip(unique_names(request.bundles), request.bundles, strict=True):
         on_step(f"scoring {name}")
+        _check_family(folder, request.family)
         scored = score_split(folder, request.rows, _engine(folder, request.engine, required=not subjects))
         evaluation = evaluation_of(
             scored, prevalence_ppm=request.prevalence_ppm, on_threshold_data=request.on_threshold_data
@@ -64,6 +66,11 @@ def unique_names(folders: Sequence[Path]) -> list[str]:
     if len(set(names)) < len(names):
         names = [f"{name} ({number})" for number, name in enumerate(names, start=1)]
     return names
+
+
+def _check_family(folder: Path, family: str | None) -> None:
+    if family is not None and (own := read_bundle(folder).manifest.family) != family:
+        raise ReportFault(f"{folder}: is a bundle of {own}, the page is about {family}")
 
 
 def _engine(folder: Path, wanted: EngineChoice, *, required: bool) -> EngineChoice:

@@ -53,6 +53,24 @@ def drawn_rows(width_in: float, height_in: float, n: int, draw: Callable[[list[A
         return _uri(figure)
 
 
+def drawn_columns(width_in: float, height_in: float, widths: list[float], draw: Callable[[list[Axes]], None]) -> str:
+    """A figure of pairs of axes beside one another, as wide to each other as `widths`, as a data URI."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        draw([*figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]])
+        return _uri(figure)
+
+
+def drawn_mosaic(
+    width_in: float, height_in: float, rows: list[list[str]], draw: Callable[[dict[str, Axes]], None]
+) -> str:
+    """A figure of named pairs of axes laid out like `rows`, as a data URI; a name may fill several cells."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        draw(figure.subplot_mosaic(rows))  # type: ignore[arg-type]  # its stub wants hashables of one kind
+        return _uri(figure)
+
+
 def _uri(figure: Figure) -> str:
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)

@@ -15,12 +15,12 @@ import pytest
 from calibration.line_figures import nothing_to_say
 from edge.scorers import EngineChoice
 from export.independence import SameDataFault
-from export.report import ReportFault, report
 from export.report.browser import BrowserFault, document
 from export.report.figures import score_bins
 from export.report.gallery import Gallery, false_calls, misses
+from export.report.page import report
 from export.report.promises import Standing, standing
-from export.report.subjects import MAX_BUNDLES, Subject, SubjectRequest, score_subjects, unique_names
+from export.report.subjects import MAX_BUNDLES, ReportFault, Subject, SubjectRequest, score_subjects, unique_names
 from export.report.wording import number_up, percent_down, percent_up
 from export.rules_bundle import write_rules_bundle
 from export.scoring import SplitRequest
@@ -128,7 +128,10 @@ def test_the_page_is_whole_by_itself(page: Path) -> None:
     shown = _Shown(text)
     assert all(source.startswith("data:image/") for source in shown.sources)
     assert len(shown.sources) > 2 * 3 + 2 + 10
-    assert all(link.startswith("data:") for link in shown.links)
+    anchors = {link[1:] for link in shown.links if link.startswith("#")}
+    assert all(link.startswith(("data:", "#")) for link in shown.links)
+    assert anchors
+    assert anchors <= set(re.findall(r'id="([\w-]+)"', text))
     assert not re.search(r"https?://|@import|url\(", text)
     assert [p.name for p in page.parent.iterdir()] == [page.name]
 
@@ -145,7 +148,7 @@ def test_the_page_says_what_is_lacking_and_where_it_comes_from(page: Path) -> No
     text = page.read_text("utf-8")
     evaluation = json.loads(_Shown(text).json_text)[0]
     assert nothing_to_say(UNSEEN_LABEL).replace("'", "&#39;") in text
-    assert f"<tr><th>{UNSEEN_PART}</th>" in text
+    assert f'<tr><th scope="row">{UNSEEN_PART}</th>' in text
     for proof in (evaluation["bundle_sha256"], evaluation["data_sha256"], "boardgate report &#39;a &lt;b&gt;&#39;"):
         assert proof in text
     assert "PCA-8" in text
