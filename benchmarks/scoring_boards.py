@@ -13,8 +13,8 @@ from edge.board import Image, Region
 from edge.bundle import Contract
 from edge.crop import crop_squares
 from edge.references import Compared, Scorable
-from export.simulator.component_board import reference_component_board
-from export.simulator.component_stream import COMPONENT_BOARD
+from export.simulator.components.board import reference_component_board
+from export.simulator.components.stream import COMPONENT_BOARD
 from export.simulator.datasets import draw_boards
 
 BOARD_PLACES = 500  # of the board for "all told": the places there are, over again

@@ -12,9 +12,9 @@ import cv2
 from edge.board import Image
 from edge.recipe_new import new_recipe
 from export.simulator.board import RenderedBoard, reference_board
-from export.simulator.component_board import ComponentPicture, reference_component_board
-from export.simulator.component_sets import place_columns
-from export.simulator.component_stream import COMPONENT_BOARD, draw_component_boards
+from export.simulator.components.board import ComponentPicture, reference_component_board
+from export.simulator.components.sets import place_columns
+from export.simulator.components.stream import COMPONENT_BOARD, draw_component_boards
 from export.simulator.datasets import PART_NUMBER, draw_boards
 from export.simulator.layout import header_board
 

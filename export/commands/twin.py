@@ -24,7 +24,7 @@ def twin(
     Example: boardgate twin components twin-parts --boards 240 --seed 3 --defect-rate 0.2
     """
     with known_faults():
-        from export.simulator.component_sets import write_component_set  # noqa: PLC0415
+        from export.simulator.components.sets import write_component_set  # noqa: PLC0415
         from export.simulator.datasets import write_header_set  # noqa: PLC0415
 
         with errors.status("drawing boards"):

@@ -13,12 +13,12 @@ import pytest
 
 from edge.crop import crop_squares
 from export.datasets import load_crops, read_data_set
-from export.simulator.component_board import (
+from export.simulator.components.board import (
     ComponentPicture,
     reference_component_board,
     render_component_board,
 )
-from export.simulator.component_errors import (
+from export.simulator.components.errors import (
     ComponentError,
     ErrorKind,
     Severity,
@@ -26,12 +26,12 @@ from export.simulator.component_errors import (
     faulty_standing,
     good_standing,
 )
-from export.simulator.component_layout import ComponentLayout, component_board
-from export.simulator.component_looks import PartClass
-from export.simulator.component_parts import part_catalogue, sibling, stand_ins
-from export.simulator.component_sets import COMPONENT_BOARDS, parts_on, split_boards, write_component_set
-from export.simulator.component_spill import OCCLUDED, occluded_sites
-from export.simulator.component_stream import COMPONENT_BOARD, draw_board, draw_component_boards
+from export.simulator.components.layout import ComponentLayout, component_board
+from export.simulator.components.looks import PartClass
+from export.simulator.components.parts import part_catalogue, sibling, stand_ins
+from export.simulator.components.sets import COMPONENT_BOARDS, parts_on, split_boards, write_component_set
+from export.simulator.components.spill import OCCLUDED, occluded_sites
+from export.simulator.components.stream import COMPONENT_BOARD, draw_board, draw_component_boards
 from export.simulator.imaging import EASY
 from export.table_columns import boards_of, column_of, parts_of
 

@@ -20,8 +20,8 @@ from edge.recipe_new import new_recipe  # noqa: E402
 from edge.replay import replay_journal  # noqa: E402
 from export.demo_stations import as_jpeg  # noqa: E402
 from export.families import FAMILIES  # noqa: E402
-from export.simulator.component_sets import REFERENCE_SPLIT, write_component_set  # noqa: E402
-from export.simulator.component_stream import draw_component_boards  # noqa: E402
+from export.simulator.components.sets import REFERENCE_SPLIT, write_component_set  # noqa: E402
+from export.simulator.components.stream import draw_component_boards  # noqa: E402
 from export.simulator.datasets import draw_boards, write_header_set  # noqa: E402
 from export.simulator.line import LineTwin  # noqa: E402
 from export.to_bundle import write  # noqa: E402

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.simulator.artwork import PX_PER_MM
-from export.simulator.component_looks import Bgr
+from export.simulator.components.looks import Bgr
 from export.simulator.silkscreen_font import ADVANCE, GLYPH_HEIGHT, text_strokes
 
 OVER = 2  # sprite pixels to a canvas pixel

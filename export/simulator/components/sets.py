@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from export.simulator.component_board import ComponentPlace, reference_component_board
-from export.simulator.component_errors import COMPONENT_ERRORS
-from export.simulator.component_layout import component_board
-from export.simulator.component_stream import board_id, checked_kinds, draw_board
+from export.simulator.components.board import ComponentPlace, reference_component_board
+from export.simulator.components.errors import COMPONENT_ERRORS
+from export.simulator.components.layout import component_board
+from export.simulator.components.stream import board_id, checked_kinds, draw_board
 from export.simulator.datasets import DEV_TEST, TRAIN, VAL, check_fraction, imaging_named, write_picture, write_table
 
 # Six known, three new in val, three new in dev-test; the last are such that no part that is new in val is on them.

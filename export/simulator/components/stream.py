@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from export.simulator.component_board import ComponentPicture, render_component_board
-from export.simulator.component_errors import COMPONENT_ERRORS, ComponentError, ErrorKind, Severity
-from export.simulator.component_layout import ComponentLayout, component_board
+from export.simulator.components.board import ComponentPicture, render_component_board
+from export.simulator.components.errors import COMPONENT_ERRORS, ComponentError, ErrorKind, Severity
+from export.simulator.components.layout import ComponentLayout, component_board
 from export.simulator.datasets import check_fraction, imaging_named
 from export.simulator.imaging import Imaging
 

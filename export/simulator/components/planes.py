@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.simulator.artwork import Artwork, canvas_px, draw_artwork
-from export.simulator.component_drawing import footprint_sprite
-from export.simulator.component_layout import ComponentLayout, turned
-from export.simulator.component_sprite import OVER, Plane, Sprite
+from export.simulator.components.drawing import footprint_sprite
+from export.simulator.components.layout import ComponentLayout, turned
+from export.simulator.components.sprite import OVER, Plane, Sprite
 
 _MAX_TILT_SLICES = 32  # a tilted body is stacked from slices, so that its side shows
 _SIDE_TONE = 0.62  # of a slice that another one covers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.simulator.component_looks import TIN, Look
-from export.simulator.component_sprite import Plane, Sheet
+from export.simulator.components.looks import TIN, Look
+from export.simulator.components.sprite import Plane, Sheet
 
 
 def draw_smd_capacitor(sheet: Sheet, look: Look, bend_mm: float) -> None:

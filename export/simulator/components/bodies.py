@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.simulator.component_looks import BLACK, TIN, Look
-from export.simulator.component_sprite import Plane, Sheet
+from export.simulator.components.looks import BLACK, TIN, Look
+from export.simulator.components.sprite import Plane, Sheet
 
 _LEAD_MM = 0.65
 

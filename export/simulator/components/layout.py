@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.simulator.component_drawing import pads
-from export.simulator.component_looks import PartClass
-from export.simulator.component_parts import PartNumber, part_catalogue
+from export.simulator.components.drawing import pads
+from export.simulator.components.looks import PartClass
+from export.simulator.components.parts import PartNumber, part_catalogue
 from export.simulator.layout import BoardLayout, Draft, SilkText, Spot
 
 WIDTH_MM, HEIGHT_MM = 82.0, 52.0  # 1190 x 794 pixels of canvas

@@ -13,9 +13,9 @@ import numpy as np
 
 from export.simulator import component_bodies as pth
 from export.simulator import component_bodies_smd as smd
-from export.simulator.component_looks import TIN, Look, PartClass
-from export.simulator.component_parts import PartNumber
-from export.simulator.component_sprite import Sheet, Sprite
+from export.simulator.components.looks import TIN, Look, PartClass
+from export.simulator.components.parts import PartNumber
+from export.simulator.components.sprite import Sheet, Sprite
 
 BENDS_MM = (-0.35, -0.12, 0.0, 0.15, 0.4)  # how far leads stand out of line: five ways, so that pictures can be kept
 _SHOWING_LEADS = frozenset({PartClass.RESISTOR, PartClass.DIODE, PartClass.CERAMIC_CAPACITOR, PartClass.TRANSISTOR})

@@ -14,8 +14,8 @@ import numpy as np
 from export.simulator.artwork import PX_PER_MM
 from export.simulator.board import lamp_haze, soft_field
 from export.simulator.camera import Image, Pose
-from export.simulator.component_planes import BareBoard, Planes
-from export.simulator.component_sprite import Plane
+from export.simulator.components.planes import BareBoard, Planes
+from export.simulator.components.sprite import Plane
 from export.simulator.imaging import Imaging, draw
 from export.simulator.light import Light, MirrorBall, shade_slopes
 

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from export.simulator.artwork import PX_PER_MM, canvas_px, canvas_size
 from export.simulator.board import draw_light
 from export.simulator.camera import Image, draw_pose, photograph
-from export.simulator.component_drawing import fallen_sprite, part_sprite, residue_sprite
-from export.simulator.component_errors import ComponentError, Standing, faulty_standing, good_standing
-from export.simulator.component_layout import ComponentLayout, Site, component_board
-from export.simulator.component_light import light_planes
-from export.simulator.component_planes import Laid, Planes, bare_board, lay
-from export.simulator.component_spill import OCCLUDED, occluded_sites
-from export.simulator.component_traces import hand_traces, print_date_code
+from export.simulator.components.drawing import fallen_sprite, part_sprite, residue_sprite
+from export.simulator.components.errors import ComponentError, Standing, faulty_standing, good_standing
+from export.simulator.components.layout import ComponentLayout, Site, component_board
+from export.simulator.components.light import light_planes
+from export.simulator.components.planes import Laid, Planes, bare_board, lay
+from export.simulator.components.spill import OCCLUDED, occluded_sites
+from export.simulator.components.traces import hand_traces, print_date_code
 from export.simulator.imaging import REFERENCE, Imaging
 from export.simulator.light import mirror_ball
 

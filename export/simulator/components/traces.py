@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 
 from export.simulator.artwork import MARGIN_PX, PX_PER_MM
-from export.simulator.component_layout import ComponentLayout, turned
-from export.simulator.component_looks import BLACK, PartClass, digits
-from export.simulator.component_parts import PartNumber
-from export.simulator.component_planes import Laid, Planes
-from export.simulator.component_sprite import Plane
+from export.simulator.components.layout import ComponentLayout, turned
+from export.simulator.components.looks import BLACK, PartClass, digits
+from export.simulator.components.parts import PartNumber
+from export.simulator.components.planes import Laid, Planes
+from export.simulator.components.sprite import Plane
 from export.simulator.silkscreen_font import text_strokes
 
 _SHIFT = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.simulator.component_looks import BAND_COLOURS, LOOKS, Bgr, Look, PartClass, digits
+from export.simulator.components.looks import BAND_COLOURS, LOOKS, Bgr, Look, PartClass, digits
 
 CATALOGUE_SEED = 2042
 CATALOGUE_SIZE = 240  # twenty part numbers of each class

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.simulator.component_drawing import BENDS_MM
-from export.simulator.component_layout import ComponentLayout, Site, turned
-from export.simulator.component_looks import PartClass
-from export.simulator.component_parts import PartNumber, part_catalogue, sibling, stand_ins
+from export.simulator.components.drawing import BENDS_MM
+from export.simulator.components.layout import ComponentLayout, Site, turned
+from export.simulator.components.looks import PartClass
+from export.simulator.components.parts import PartNumber, part_catalogue, sibling, stand_ins
 
 Rng = np.random.Generator
 

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 import cv2
 import numpy as np
 
-from export.simulator.component_errors import Standing
-from export.simulator.component_layout import ComponentLayout, Site, turned
+from export.simulator.components.errors import Standing
+from export.simulator.components.layout import ComponentLayout, Site, turned
 
 OCCLUDED = "occluded"
 _HIDDEN_FRAC = 0.03  # of the neighbour's box: less is a touch at the rim
