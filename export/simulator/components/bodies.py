@@ -1,4 +1,4 @@
-"""Through-hole components drawn from above, class by class. `component_drawing.py` says which function draws what.
+"""Through-hole components drawn from above, class by class. `drawing.py` says which function draws what.
 
 Every function lays one part on a sheet; `bend_mm` is how far its leads stand out of line.
 """

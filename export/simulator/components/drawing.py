@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from export.simulator import component_bodies as pth
-from export.simulator import component_bodies_smd as smd
+from export.simulator.components import bodies as pth
+from export.simulator.components import bodies_smd as smd
 from export.simulator.components.looks import TIN, Look, PartClass
 from export.simulator.components.parts import PartNumber
 from export.simulator.components.sprite import Sheet, Sprite
