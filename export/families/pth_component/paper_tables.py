@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -37,6 +36,7 @@ from export.families.pth_component.paper_experiments import (
     table_4,
     table_5,
 )
+from export.families.pth_component.paper_rows import TITLES, table_rows
 from export.families.pth_component.part_crops import PartCrops, read_part_crops
 from export.families.pth_component.presets import PAPER_TRAINING, PRESETS
 from export.families.pth_component.teach_triplets import GraphInput
@@ -44,25 +44,8 @@ from export.faults import WorkshopFault
 from export.onnx import tool_versions
 
 FAMILY = "pth_component"
-TITLES = {
-    "4": "Table 4: layers trained, BatchNorm, normalisation",
-    "5": "Table 5: one more class at a time",
-    "backbones": "Backbones",
-    "strategies": "How negatives are made",
-}
 DEFAULT_BACKBONES = ("mobilenetv3_small_100", "mobilenetv3_large_100")
 DEFAULT_EPOCHS, DEFAULT_TRIPLETS, DEFAULT_SEEDS = 5, 512, (0, 1, 2)
-FIGURES: dict[str, tuple[str, ...]] = {  # a column, and where it stands in a run
-    "train accuracy": ("train", "accuracy"),
-    "train precision": ("train", "precision"),
-    "train recall": ("train", "recall"),
-    "val accuracy": ("val", "accuracy"),
-    "val precision": ("val", "precision"),
-    "val recall": ("val", "recall"),
-    "val AUROC": ("val", "auroc"),
-    "val escapes": ("val", "escape_frac"),
-    "painted errors, AUROC": ("errors_auroc",),
-}
 
 
 class StudyFault(WorkshopFault):
@@ -80,19 +63,6 @@ def experiments_of(
         "strategies": lambda: strategies_table(backbones[0]),
     }
     return [experiment for name in tables for experiment in made[name]()]
-
-
-def table_rows(content: dict[str, Any], name: str) -> tuple[list[str], list[list[str]]]:
-    """One table of a result file, its head and its cells: mean ± deviation over seeds."""
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for entry in content["entries"]:
-        if entry["experiment"]["table"] == name:
-            runs.setdefault(_named(entry["experiment"]), []).append(entry["run"])
-    rows = [
-        [label, str(len(of)), *(_spread([_figure(run, where) for run in of]) for where in FIGURES.values())]
-        for label, of in runs.items()
-    ]
-    return ["network", "seeds", *FIGURES], rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -180,29 +150,6 @@ def _write(content: dict[str, Any], file: Path) -> None:
     aside = file.with_name(f".{file.name}")
     aside.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     aside.replace(file)
-
-
-def _figure(run: dict[str, Any], where: tuple[str, ...]) -> float:
-    value: Any = run
-    for key in where:
-        value = value[key]
-    return float(value)
-
-
-def _named(experiment: dict[str, Any]) -> str:
-    if experiment["classes"] is not None:
-        return ", ".join(experiment["classes"])
-    if experiment["table"] == "strategies":
-        return str(experiment["strategy"])
-    if experiment["trainable_layers"] is None:
-        return str(experiment["backbone"])
-    norm, length = (("no", "yes")[experiment[key]] for key in ("batch_norm", "normalise"))
-    return f"{experiment['trainable_layers']} layers, BatchNorm {norm}, normalised {length}"
-
-
-def _spread(values: Sequence[float]) -> str:
-    mean = f"{np.mean(values):.3f}"
-    return f"{mean} ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else mean
 
 
 if __name__ == "__main__":
