@@ -4,9 +4,9 @@
     thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
     model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops; for a family that compares also approved.npy (P,K,h,w,3)
-                       uint8, the pictures of P parts, and part.npy (N,) int64, which part each crop is of; score.npy
-                       (N,) float32 and score.<precision>.npy, checked before the first board
+    golden/            batch.npy (N,h,w,3) uint8 BGR crops; for a family that compares also approved.npy (M,h,w,3)
+                       uint8, pictures of parts, and compared.npy (N,K) int64, which of them each crop is held against;
+                       score.npy (N,) float32 and score.<precision>.npy, checked before the first board
     bundle.sha256      SHA-256 of manifest.json, so that one flipped bit anywhere is seen
 
 The bundle's identity is the hash of its manifest.
@@ -29,7 +29,7 @@ from edge.thresholds import PRECISIONS, Precision, Threshold, Thresholds
 
 MAX_BUNDLE_FILE_BYTES = 1024 * 1024 * 1024
 GOLDEN_BATCH = "golden/batch.npy"
-GOLDEN_APPROVED, GOLDEN_PART = "golden/approved.npy", "golden/part.npy"
+GOLDEN_APPROVED, GOLDEN_COMPARED = "golden/approved.npy", "golden/compared.npy"
 REFERENCES = "references"  # the graph's second input, where the family compares
 EMBEDDING = "embedding"  # and the output that its references are made from
 Engine = Literal["onnx", "rules"]
@@ -157,10 +157,10 @@ def golden_score_file(precision: Precision) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GoldenApproved:
-    """Approved pictures (P, K, h, w, 3) uint8 BGR of P parts, and which part each golden crop is of, (N,)."""
+    """Approved pictures (M, h, w, 3) uint8 BGR, and which of them each golden crop is held against, (N, K)."""
 
     pictures: NDArray[np.uint8]
-    part: NDArray[np.int64]
+    compared: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +241,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     needed = {"thresholds.json", GOLDEN_BATCH}
     needed |= {graph.file for graph in manifest.graphs.values()} | {golden_score_file(p) for p in manifest.graphs}
     if len(manifest.contract.inputs) > 1:
-        needed |= {GOLDEN_APPROVED, GOLDEN_PART}
+        needed |= {GOLDEN_APPROVED, GOLDEN_COMPARED}
     if missing := needed - manifest.files.keys():
         raise BundleFault(f"{folder}/manifest.json files: lacks {sorted(missing)}")
     own = {"manifest.json", "bundle.sha256"}
@@ -282,16 +282,16 @@ def _read_approved(folder: Path, manifest: Manifest, n: int) -> GoldenApproved |
     contract = manifest.contract
     if len(contract.inputs) < 2:
         return None
-    expected = (contract.inputs[1].shape[1], contract.crop_px, contract.crop_px, 3)
-    pictures, part = _read_array(folder / GOLDEN_APPROVED), _read_array(folder / GOLDEN_PART)
-    if pictures.dtype != np.uint8 or pictures.shape[1:] != expected or not len(pictures):
+    side, expected = contract.crop_px, (n, contract.inputs[1].shape[1])
+    pictures, compared = _read_array(folder / GOLDEN_APPROVED), _read_array(folder / GOLDEN_COMPARED)
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != (side, side, 3) or not len(pictures):
         got = f"{pictures.dtype} {pictures.shape}"
-        raise BundleFault(f"{folder}/{GOLDEN_APPROVED}: {got}, expected uint8 (P, {', '.join(map(str, expected))})")
-    if part.dtype != np.int64 or part.shape != (n,) or not np.isin(part, np.arange(len(pictures))).all():
-        raise BundleFault(
-            f"{folder}/{GOLDEN_PART}: {part.dtype} {part.shape}, expected {n} of 0 to {len(pictures) - 1}"
-        )
-    return GoldenApproved(np.asarray(pictures, np.uint8), np.asarray(part, np.int64))
+        raise BundleFault(f"{folder}/{GOLDEN_APPROVED}: {got}, expected uint8 (M, {side}, {side}, 3)")
+    known = np.arange(len(pictures))
+    if compared.dtype != np.int64 or compared.shape != expected or not np.isin(compared, known).all():
+        got = f"{compared.dtype} {compared.shape}"
+        raise BundleFault(f"{folder}/{GOLDEN_COMPARED}: {got}, expected {expected} indices below {len(pictures)}")
+    return GoldenApproved(np.asarray(pictures, np.uint8), np.asarray(compared, np.int64))
 
 
 def _read_array(path: Path) -> NDArray[np.generic]:

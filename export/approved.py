@@ -41,8 +41,11 @@ class Approved:
 
     def golden(self, rows: Sequence[Row]) -> GoldenApproved:
         """Of the parts of a few rows alone, as a bundle holds them."""
-        used, part = np.unique(self.indices(rows), return_inverse=True)
-        return GoldenApproved(self.crops[used], part.astype(np.int64))
+        flat = self.crops[self.indices(rows)]
+        distinct: dict[bytes, int] = {}
+        compared = np.array([[distinct.setdefault(p.tobytes(), len(distinct)) for p in row] for row in flat], np.int64)
+        pictures = np.stack([np.frombuffer(data, np.uint8).reshape(flat.shape[2:]) for data in distinct])
+        return GoldenApproved(pictures, compared)
 
     def beside(self, crops: Floats, rows: Sequence[Row], graph_input: Callable[[Image], Floats]) -> GraphInputs:
         """Rows' crops as graph input (N, C, h, w), with the pictures they are compared with."""

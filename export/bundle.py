@@ -17,7 +17,7 @@ from edge.board import Floats, Image
 from edge.bundle import (
     GOLDEN_APPROVED,
     GOLDEN_BATCH,
-    GOLDEN_PART,
+    GOLDEN_COMPARED,
     Bundle,
     GoldenApproved,
     Manifest,
@@ -105,7 +105,7 @@ def _write_files(folder: Path, parts: BundleParts) -> None:
     np.save(folder / GOLDEN_BATCH, parts.golden_batch, allow_pickle=False)
     if parts.golden_approved is not None:
         np.save(folder / GOLDEN_APPROVED, parts.golden_approved.pictures, allow_pickle=False)
-        np.save(folder / GOLDEN_PART, parts.golden_approved.part, allow_pickle=False)
+        np.save(folder / GOLDEN_COMPARED, parts.golden_approved.compared, allow_pickle=False)
     (folder / "thresholds.json").write_bytes(_json(parts.thresholds))
     written = sorted(p for p in folder.rglob("*") if p.is_file())
     files = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in written}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
-from edge.references import Compared, Scorable, embedded
+from edge.references import Compared, Scorable
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
@@ -88,7 +88,7 @@ def golden_inputs(bundle: Bundle, scorer: Scorer) -> Scorable:
     approved = bundle.golden_approved
     if approved is None:
         return bundle.golden_batch
-    return Compared(bundle.golden_batch, embedded(scorer, approved.pictures)[approved.part])
+    return Compared(bundle.golden_batch, scorer.embed(approved.pictures)[approved.compared])
 
 
 def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:

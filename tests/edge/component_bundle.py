@@ -62,7 +62,8 @@ def write_component_bundle(folder: Path) -> Path:
     part = np.tile(np.arange(2, dtype=np.int64), len(boards))
     vectors = reduced(approved.reshape(-1, *approved.shape[2:])).reshape(2, MAX_APPROVED, -1)
     score = exceedance(measured(reduced(crops), vectors[part]), RULES.limits)
-    golden = {"batch": crops, "score": score, "approved": approved, "part": part}
+    compared = np.repeat(part[:, None], MAX_APPROVED, axis=1)  # one approved picture each, over again
+    golden = {"batch": crops, "score": score, "approved": approved[:, 0], "compared": compared}
     contract = {
         "crop_px": CROP_PX,
         "region_scale": REGION_SCALE,

@@ -144,8 +144,8 @@ def test_golden_parts_are_checked_with_their_pictures(bundle: Path) -> None:
 
 def test_a_bundle_that_compares_needs_its_golden_pictures(tmp_path: Path) -> None:
     folder = write_component_bundle(tmp_path / "b")
-    (folder / "golden" / "part.npy").unlink()
-    with pytest.raises(BundleFault, match=r"part\.npy"):
+    (folder / "golden" / "compared.npy").unlink()
+    with pytest.raises(BundleFault, match=r"compared\.npy"):
         read_bundle(folder)
 
 
