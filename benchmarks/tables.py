@@ -252,6 +252,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "solder_joint_gradcon": _family,
     "pth_component": _family,
     "pth_component_paper_tables": component_tables.paper_tables,
+    "component_boards": component_tables.component_boards,
     "gradcon": _gradcon,
     "scoring": _scoring,
     "board_scale": _board_scale,

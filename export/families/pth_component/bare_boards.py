@@ -44,7 +44,7 @@ class Found:
 
 
 def difference_map(scorer: Scorer, template: Image, test: Image) -> Floats:
-    """Where `test` differs from `template`, both (h, w, 3): the greatest of all tiles' maps, one value for each place of
+    """Where `test` differs from `template`, both (h, w, 3): the greatest of all tiles' maps, one value a place of
     16 px. Raises ScorerFault."""
     corners = [
         (y, x)

@@ -51,7 +51,11 @@ class EpisodeTraining:
 @torch.no_grad()
 def fit_projection(net: LocalNet, crops: Floats, parts: NDArray[np.str_]) -> None:
     """Set the projection to where parts and places differ most against how pictures of one part do (linear discriminant
-    analysis), scaled so that the latter have variance 1. `crops` (N, 3, 128, 128) are good ones of `parts` (N,)."""
+    analysis), scaled so that the latter have variance 1. `crops` (N, 3, 128, 128) are good ones of `parts` (N,).
+
+    A network without ImageNet's weights takes BatchNorm's statistics from these crops first: it has no others."""
+    if net.weights == "random":
+        settle_statistics(net, crops)
     net.eval()
     features = torch.cat([net.features(torch.from_numpy(crops[i : i + CHUNK])) for i in range(0, len(crops), CHUNK)])
     features = features.double()

@@ -19,7 +19,9 @@ from export.families.pth_component.net import INPUT_PX
 
 BACKBONE = "tf_efficientnet_lite0"
 STAGES = 4  # of the backbone, to stride 16
+FEATURES = 80  # channels there
 STRIDE = 16
+PLAIN_STAGES = ((24, 2), (32, 2), (32, 1), (64, 2), (64, 1), (FEATURES, 2))  # channels, stride
 GRID = INPUT_PX // STRIDE  # places along a side
 PLACES = GRID * GRID
 CHANNELS = 48  # of a place
@@ -41,19 +43,22 @@ class LocalSizes:
 class LocalNet(nn.Module):
     """(N, 3, 128, 128) BGR x/127.5 - 1 to embeddings (N, 3072), place by place, each with its 48 channels.
 
-    With `pretrained` ImageNet weights are taken where this machine has them; `weights` says.
+    EfficientNet-Lite0's first stages with ImageNet weights where this machine has them (`weights` says), or, `plain`, a
+    few convolutions that can be trained from nothing and need no timm.
     """
 
-    def __init__(self, *, pretrained: bool = True) -> None:
+    def __init__(self, *, plain: bool = False, pretrained: bool = True) -> None:
         super().__init__()
-        backbone = Backbone(BACKBONE, pretrained=pretrained)
-        self.weights = backbone.weights
-        body = backbone.body
-        # apart, not in a Sequential: timm's norm includes the activation, and the export folds norms of a Sequential
-        self.stem, self.stem_norm = body.conv_stem, body.bn1
-        self.stages = nn.Sequential(*body.blocks[:STAGES])
-        width = self.features(torch.zeros(1, 3, INPUT_PX, INPUT_PX)).shape[1]
-        self.project = nn.Conv2d(width, CHANNELS, 1)
+        self.weights = "random"
+        if plain:
+            self.stem, self.stem_norm, self.stages = nn.Identity(), nn.Identity(), _plain_stages()
+        else:
+            backbone = Backbone(BACKBONE, pretrained=pretrained)
+            self.weights = backbone.weights
+            # apart, not in a Sequential: timm's norm includes the activation, and the export folds a Sequential's norms
+            self.stem, self.stem_norm = backbone.body.conv_stem, backbone.body.bn1
+            self.stages = nn.Sequential(*backbone.body.blocks[:STAGES])
+        self.project = nn.Conv2d(FEATURES, CHANNELS, 1)
 
     @property
     def embedding_size(self) -> int:
@@ -61,7 +66,7 @@ class LocalNet(nn.Module):
         return PLACES * CHANNELS
 
     def features(self, x: Tensor) -> Tensor:
-        """What the backbone gives, (N, 80, 8, 8)."""
+        """What the stages give, (N, 80, 8, 8)."""
         return self.stages(self.stem_norm(self.stem(x)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,6 +119,16 @@ def allowed(references: Tensor) -> Tensor:
     spread = (other * (other < APART / 2).to(local.dtype)).mean(dim=1)
     widest = functional.max_pool2d(spread.view(-1, 1, GRID, GRID), 3, stride=1, padding=1).flatten(1)
     return widest.clamp(*ALLOWED)
+
+
+def _plain_stages() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    channels = 3
+    for width, stride in PLAIN_STAGES:
+        convolution = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
+        layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+        channels = width
+    return nn.Sequential(*layers[:-1])  # the last one's sign is kept, as in EfficientNet's stages
 
 
 def _squared(difference: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from export.families.pth_component.backbones import TINY, weights_file
+from export.families.pth_component.best_teaching import BEST_TRAINING, teach_local
+from export.families.pth_component.local_features import BACKBONE, LocalNet, LocalSizes
 from export.families.pth_component.net import EMBEDDING_SIZE, PartNet
 from export.families.pth_component.teach_triplets import TripletTraining, teach_triplets
 from export.families.pth_component.triplets import TripletSettings
@@ -123,5 +125,25 @@ PRESETS: dict[str, Preset] = {
         },
         default_variant="efficientnet_lite0",
         training=replace(FAST_TRAINING, epochs=5, triplets_per_epoch=480, patience_epochs=5),
+    ),
+    "best": Preset(
+        summary="local features held against the approved pictures place by place",
+        variants={
+            "lite0": Variant(
+                build=LocalNet,
+                scores=("local",),
+                embedding_size=LocalSizes.embedding_size,
+                map_px=LocalSizes.map_px,
+            ),
+            "plain": Variant(
+                build=partial(LocalNet, plain=True),
+                scores=("local",),
+                embedding_size=LocalSizes.embedding_size,
+                map_px=LocalSizes.map_px,
+            ),
+        },
+        default_variant="lite0" if weights_file(BACKBONE) is not None else "plain",
+        training=BEST_TRAINING,
+        teach=teach_local,
     ),
 }

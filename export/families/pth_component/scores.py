@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
+from export.families.pth_component.local_features import LocalReference
 from export.families.pth_component.net import INPUT_PX, PartNet, of_length_one
 
 TTA_SHIFTS_PX = ((-3.0, 0.0), (3.0, 0.0), (0.0, -3.0), (0.0, 3.0))
@@ -85,7 +87,8 @@ def _sampling_grid() -> Tensor:
     return grids.reshape(1, OTHER_VIEWS * INPUT_PX, INPUT_PX, 2)
 
 
-SCORES: dict[str, Callable[[PartNet], NearestScore]] = {
+SCORES: dict[str, Callable[[Any], nn.Module]] = {
+    "local": LocalReference,
     "nearest": NearestScore,
     "cosine": CosineScore,
     "nearest_tta": AveragedScore,

@@ -44,7 +44,7 @@ from export.table_columns import column_of
 
 TURNS_DEG = (0, 180)
 FALSE_CALL_FRAC = 0.01
-EPOCHS = 4
+EPOCHS = 3
 
 console = Console()
 Figures = dict[str, Any]
@@ -115,10 +115,10 @@ def read_codes(data: DataSet, split: str) -> PartCrops:
     )
 
 
-def teach_codes(data: DataSet, epochs: int, seed: int, *, bfloat16: bool) -> LocalReference:
+def teach_codes(data: DataSet, epochs: int, seed: int, *, plain: bool, bfloat16: bool) -> LocalReference:
     """`best`'s network, taught on the codes of `train`."""
     torch.manual_seed(seed)
-    scored = LocalReference(LocalNet())
+    scored = LocalReference(LocalNet(plain=plain))
     train, val = read_codes(data, "train"), read_codes(data, "val")
     fit_projection(scored.net, _inputs(train.crops), train.parts)
     settings = replace(BEST_TRAINING, epochs=epochs, bfloat16=bfloat16)
@@ -183,6 +183,9 @@ def main(
     bundle: Annotated[Path | None, typer.Option(help="Measure this bundle instead of teaching a network.")] = None,
     epochs: Annotated[int, typer.Option(min=0, help="0: the closed form alone.")] = EPOCHS,
     seed: int = 0,
+    plain: Annotated[
+        bool, typer.Option(help="Teach the plain convolutions: printed codes are not in ImageNet.")
+    ] = True,
     bfloat16: Annotated[bool, typer.Option(help="Teach in bfloat16.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
@@ -190,7 +193,7 @@ def main(
     read = read_data_set(data)
     pairs = read_pairs(read, split)
     if bundle is None:
-        network = TorchEmbedder(teach_codes(read, epochs, seed, bfloat16=bfloat16))
+        network = TorchEmbedder(teach_codes(read, epochs, seed, plain=plain, bfloat16=bfloat16))
         scores = pair_scores(pairs.crops, pairs, network, network.score)
     else:
         scorer = load_scorer(
