@@ -208,6 +208,7 @@ def _fold(sequence: nn.Sequential) -> None:
     """In place: a convolution followed by BatchNorm becomes one convolution."""
     for k in range(len(sequence) - 1):
         layer, norm = sequence[k], sequence[k + 1]
+        # a subclass may do more than normalise, as timm's with its activation does: the exporter folds that
         if type(norm) is nn.BatchNorm2d and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             transposed = isinstance(layer, nn.ConvTranspose2d)
             folded = fuse_conv_bn_eval(layer, norm, transpose=transposed)

@@ -128,3 +128,19 @@ def test_graph_that_breaks_the_contract_is_refused(models: dict[str, bytes]) -> 
     other = CONTRACT.model_copy(update={"outputs": CONTRACT.outputs[:1]})
     with pytest.raises(ExportFault, match="outputs: the graph has"):
         check_graph(model, other)
+
+
+class NormWithActivation(torch.nn.BatchNorm2d):
+    """As in networks from elsewhere: a norm that also clips."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x).clamp(0.0, 6.0)
+
+
+def test_a_norm_that_does_more_is_not_folded_away() -> None:
+    torch.manual_seed(0)
+    block = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), NormWithActivation(4)).eval()
+    x = torch.randn(2, 3, 8, 8) * 20
+    with torch.no_grad():
+        torch.testing.assert_close(deployable(block)(x), block(x))
+    assert block(x).max() == 6.0
