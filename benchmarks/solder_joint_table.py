@@ -1,4 +1,4 @@
-"""The results table of `solder_joint`, from the reports that `boardgate evaluate --json` wrote.
+"""The results table of a family, from the reports that `boardgate evaluate --json` wrote.
 
     boardgate bench joints REPORT.json... [--json benchmarks/results/solder_joint.json]
 
@@ -17,9 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-COMMAND = (
-    "boardgate train solder_joint … && boardgate evaluate … --json REPORT.json; boardgate bench joints REPORT.json…"
-)
+COMMAND = "boardgate train {family} … && boardgate evaluate … --json REPORT.json; boardgate bench joints REPORT.json…"
 RESULT = Path(__file__).parent / "results" / "solder_joint.json"
 SHOWN_CUES = (
     "PCA-8",
@@ -127,7 +125,7 @@ def run(files: Sequence[Path], out: Path) -> str:
     """Write the figures of these reports to `out`; returns the table as markdown. Raises ReportFault."""
     reports = read_reports(files)
     rows, yardsticks = rows_of(reports), yardsticks_of(reports)
-    content = {"command": COMMAND, "rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
+    content = {"command": COMMAND.format(family=reports[0]["family"]), "rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
     out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     return markdown(rows, yardsticks)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from benchmarks import component_tables, flips_table, quantisation_tables
 from benchmarks.markdown import markdown_table
+from benchmarks.paper_tables import paper_tables_table
 from benchmarks.promise_tables import promise_example_table, promise_table
+from benchmarks.ready_cut_table import ready_cut_table
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parents[1]
@@ -228,7 +230,7 @@ def _family(data: dict[str, Any]) -> str:
         for cue in ("PCA-8", *same_input, "grey deviation", "mean colour", "sharpness", "aspect", "file size"):
             if cue in cues:
                 values = [f"{cues[cue].get(label, float('nan')):.3f}" for label in labels]
-                body.append([f"*knows nothing of solder:* {cue}", "", "", *values, "", "", ""])
+                body.append([f"*knows nothing of it:* {cue}", "", "", *values, "", "", ""])
         parts.append(f"**{title}**\n\n{markdown_table(head, body)}")
     return "\n\n".join(parts)
 
@@ -250,6 +252,8 @@ LANES = {
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "solder_joint": _family,
     "solder_joint_gradcon": _family,
+    "solder_joint_paper_tables": paper_tables_table,
+    "sjd": ready_cut_table,
     "pth_component": _family,
     "pth_component_paper_tables": component_tables.paper_tables,
     "component_boards": component_tables.component_boards,

@@ -399,6 +399,16 @@ def test_folded_copy_scores_as_the_network(nets: dict[str, ConstrainedAutoencode
     np.testing.assert_array_equal(run_torch(module, x).score, before)  # the original is left as it was
 
 
+def test_held_networks_learn_from_mu_and_no_sample() -> None:
+    net = ConstrainedAutoencoder(TINY, variational=True, beta=3.0)
+    x = torch.from_numpy(crops(4, 1))
+    assert not torch.equal(net.train()(x).picture, net(x).picture)
+    net.hold_statistics()
+    held = net.train()(x)
+    assert torch.equal(held.picture, net(x).picture)
+    assert torch.equal(held.picture, net.eval()(x).picture)
+
+
 def test_constrained_variants_are_in_both_presets_of_the_paper() -> None:
     for preset in ("paper", "fast"):
         for kind in KINDS:

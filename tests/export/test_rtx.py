@@ -50,7 +50,10 @@ class Exported:
         return ranges_by("min-max", measure(self.model, random_feeds(self.contract, 4)))
 
     def int8(self, make: Callable[..., bytes] = int8_graph) -> bytes:
-        return make(self.model, self.ranges(), quantisable_layers(load_typed(self.model), self.float_scopes))
+        layers = quantisable_layers(load_typed(self.model), self.float_scopes)
+        if not layers:
+            pytest.skip("no layer that INT8 could run")
+        return make(self.model, self.ranges(), layers)
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:

@@ -4,9 +4,10 @@ L_grad is minus the mean over the decoder's layers of the cosine between the bat
 error with respect to the layer's weights and the average of the gradients of J in the steps before. That average is
 part of the network's state: the score compares one crop's gradient with it.
 
-The constraint comes when the network has learned to reconstruct, with BatchNorm's statistics held still. Through a
-batch's own statistics gradients are other vectors than those of one crop at a station; and a β-VAE that never had them
-gives in to the KL term. See the README.
+The constraint comes when the network has learned to reconstruct, with BatchNorm's statistics held still and mu for the
+latent, as at a station. Through a batch's own statistics gradients are other vectors than those of one crop there; a
+β-VAE that never had them gives in to the KL term; and with samples through statistics that were settled on mu it
+forgets how to reconstruct from mu. See the README.
 """
 
 from __future__ import annotations
@@ -68,6 +69,10 @@ class ConstrainedAutoencoder(Autoencoder):
         for norm in self.modules():
             if isinstance(norm, HeldNorm):
                 norm.held = True
+
+    def latent(self, mu: Tensor, logvar: Tensor) -> Tensor:
+        """As every autoencoder's, and mu once statistics are held: they are those of mu, and so is the score."""
+        return mu if self.held else super().latent(mu, logvar)
 
     def loss(self, x: Tensor) -> Tensor:
         """J: the negative ELBO and the constraint, in sums over a crop's values. The negative ELBO alone until the

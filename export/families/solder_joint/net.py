@@ -77,8 +77,11 @@ class Autoencoder(nn.Module):
         if self.logvar_head is None:
             return Reconstruction(picture=self.decoder(mu), mu=mu, logvar=None)
         logvar = self.logvar_head(features)
-        z = mu + torch.randn_like(mu) * torch.exp(0.5 * logvar) if self.training else mu
-        return Reconstruction(picture=self.decoder(z), mu=mu, logvar=logvar)
+        return Reconstruction(picture=self.decoder(self.latent(mu, logvar)), mu=mu, logvar=logvar)
+
+    def latent(self, mu: Tensor, logvar: Tensor) -> Tensor:
+        """What the decoder gets, (N, 10, 8, 8): a sample in training, mu in evaluation."""
+        return mu + torch.randn_like(mu) * torch.exp(0.5 * logvar) if self.training else mu
 
     def loss(self, x: Tensor) -> Tensor:
         """The negative ELBO of Eq. 1 with both terms summed over a crop, as Eq. 3 sums them, averaged over the

@@ -16,10 +16,12 @@ from torch import nn
 from export.families.solder_joint.classifier import Classifier
 from export.families.solder_joint.classifier_training import ClassifierSettings
 from export.families.solder_joint.gradcon import ConstrainedAutoencoder
+from export.families.solder_joint.nearest import NearestGood
 from export.families.solder_joint.net import Autoencoder
 from export.families.solder_joint.painted import Mixture, Source
 from export.families.solder_joint.teach_autoencoder import teach_autoencoder
 from export.families.solder_joint.teach_classifier import share_labelled, teach_classifier
+from export.families.solder_joint.teach_nearest import NearestSettings, teach_nearest
 from export.teaching import Taught, TeachingJob, teach_reconstruction
 from export.train import TrainingSettings
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 PAPER_WIDTHS = (16, 32, 64, 128, 256)
 FAST_WIDTHS = (8, 16, 32, 64, 64)
 BETA = 3.0  # Table I
+OTHER_BETAS = (0.01, 0.1, 10.0)  # Table III, besides 1 (the VAE) and 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +55,14 @@ class Preset:
     default_variant: str
     channels: str
     normalisation: str
-    training: TrainingSettings | ClassifierSettings
+    training: TrainingSettings | ClassifierSettings | NearestSettings
     teach: Callable[[TeachingJob], Taught] = teach_reconstruction
     share_rows: ShareRows | None = None
 
 
 def _variants(widths: tuple[int, ...]) -> dict[str, Variant]:
     kinds = {"cae": (False, 0.0), "vae": (True, 1.0), "beta_vae": (True, BETA)}
+    kinds |= {f"beta_vae_{beta:g}": (True, beta) for beta in OTHER_BETAS}
     made: dict[str, Variant] = {}
     for name, (variational, beta) in kinds.items():
         scores = ("recon", "elbo") if variational else ("recon",)
@@ -139,5 +143,14 @@ PRESETS: dict[str, Preset] = {
         channels=CLASSIFIER_CHANNELS,
         normalisation=CLASSIFIER_NORMALISATION,
         share_rows=share_labelled,
+    ),
+    "nearest": Preset(
+        summary="distance to the nearest good joint in the answers of fixed filters; for ready-cut crops of any joints",
+        variants={"filters": Variant(build=NearestGood, scores=("distance",))},
+        default_variant="filters",
+        training=NearestSettings(),
+        teach=teach_nearest,
+        channels="grey",
+        normalisation="standardised",
     ),
 }

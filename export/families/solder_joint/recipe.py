@@ -19,5 +19,6 @@ def scored(network: nn.Module, score: str) -> nn.Module:
 
 
 def float_scopes(score: str) -> tuple[str, ...]:
-    """Modules whose nodes stay in FP32 at every precision: GradCon's backward pass loses its cosines in FP16."""
-    return ("backward",) if score == "gradcon" else ()
+    """Modules whose nodes stay in FP32 at every precision: GradCon's backward pass loses its cosines in FP16, and fixed
+    filters whose answers are told apart by their logarithm lose the weak ones."""
+    return {"gradcon": ("backward",), "distance": ("description",)}.get(score, ())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from export.families.solder_joint.classifier import DefectScore
 from export.families.solder_joint.gradcon_score import GradConScore
+from export.families.solder_joint.nearest import NearestScore
 from export.families.solder_joint.net import Autoencoder, kl_divergence
 
 
@@ -51,4 +52,5 @@ SCORES: dict[str, Callable[..., nn.Module]] = {
     "elbo": ElboScore,
     "gradcon": GradConScore,
     "surprise": DefectScore,
+    "distance": NearestScore,
 }
