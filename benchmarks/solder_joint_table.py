@@ -2,8 +2,8 @@
 
     boardgate bench joints REPORT.json... [--json benchmarks/results/solder_joint.json]
 
-Seeds of one bundle kind are one row: mean and standard deviation. Yardsticks (PCA, cues that know nothing about solder)
-of the same rows of data stand below. Prints markdown, which is what the family's README shows, and writes the same
+Seeds of one bundle kind are one row: mean and standard deviation. Yardsticks (PCA, cues that know nothing of solder or
+parts) of the same rows of data stand below. Prints markdown, which is what the family's README shows, and writes the same
 figures.
 """
 
@@ -125,7 +125,8 @@ def run(files: Sequence[Path], out: Path) -> str:
     """Write the figures of these reports to `out`; returns the table as markdown. Raises ReportFault."""
     reports = read_reports(files)
     rows, yardsticks = rows_of(reports), yardsticks_of(reports)
-    content = {"command": COMMAND.format(family=reports[0]["family"]), "rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
+    command = COMMAND.format(family=reports[0]["family"])
+    content = {"command": command, "rows": [asdict(row) for row in rows], "yardsticks": yardsticks}
     out.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     return markdown(rows, yardsticks)
 
