@@ -3,8 +3,8 @@
     boardgate bench joints REPORT.json... [--json benchmarks/results/solder_joint.json]
 
 Seeds of one bundle kind are one row: mean and standard deviation. Yardsticks (PCA, cues that know nothing of solder or
-parts) of the same rows of data stand below. Prints markdown, which is what the family's README shows, and writes the same
-figures.
+parts) of the same rows of data stand below. Prints markdown, which is what the family's README shows, and writes the
+same figures.
 """
 
 from __future__ import annotations
