@@ -21,6 +21,7 @@ import onnx
 import onnxruntime as ort
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from edge.board import Floats
@@ -208,12 +209,22 @@ def _fold(sequence: nn.Sequential) -> None:
     """In place: a convolution followed by BatchNorm becomes one convolution."""
     for k in range(len(sequence) - 1):
         layer, norm = sequence[k], sequence[k + 1]
-        # a subclass may do more than normalise, as timm's with its activation does: the exporter folds that
-        if type(norm) is nn.BatchNorm2d and isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        convolves = isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+        if convolves and isinstance(norm, nn.BatchNorm2d) and _only_normalises(norm):
             transposed = isinstance(layer, nn.ConvTranspose2d)
             folded = fuse_conv_bn_eval(layer, norm, transpose=transposed)
             sequence[k] = _as_convolution(folded) if isinstance(folded, nn.ConvTranspose2d) else folded
             sequence[k + 1] = nn.Identity()
+
+
+def _only_normalises(norm: nn.BatchNorm2d) -> bool:
+    """Whether nothing is lost when it is folded: a subclass may do more, as timm's, which has an activation inside."""
+    if type(norm) is nn.BatchNorm2d:
+        return True
+    x = 10.0 * torch.linspace(-1.0, 1.0, 8 * norm.num_features).view(2, norm.num_features, 2, 2)
+    with torch.no_grad():
+        plain = functional.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return torch.equal(norm(x), plain)
 
 
 def _as_convolution(layer: nn.ConvTranspose2d) -> nn.Conv2d:
