@@ -43,3 +43,19 @@ def component_boards(data: dict[str, Any]) -> str:
 
 def _of(count: dict[str, int]) -> str:
     return f"{count['called']} of {count['n']}"
+
+
+def verification(data: dict[str, Any]) -> str:
+    """Same code or not, on chip resistors, by whether the code was in training."""
+    rows = [
+        [
+            name,
+            f"{f['like']} / {f['unlike']}",
+            f"{f['auroc']:.3f} ({f['auroc_lower']:.3f} to {f['auroc_upper']:.3f})",
+            f"{f['equal_error_frac']:.3f}",
+            f"{f['recall_at_1_percent']:.3f}",
+        ]
+        for name, f in data["figures"].items()
+    ]
+    head = ["codes", "equal / unequal pairs", "AUROC (95 %)", "equal error rate", "recall at 1 % false calls"]
+    return f"smd-resistor-markings, {data['split']}, one approved picture.\n\n{markdown_table(head, rows)}"

@@ -257,6 +257,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pth_component": _family,
     "pth_component_paper_tables": component_tables.paper_tables,
     "component_boards": component_tables.component_boards,
+    "component_verification": component_tables.verification,
     "gradcon": _gradcon,
     "scoring": _scoring,
     "board_scale": _board_scale,

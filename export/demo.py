@@ -159,13 +159,17 @@ def _draw(path: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> 
     for outcome in (Outcome.FAIL, Outcome.PASS):
         candidates = [b for b in boards if verdicts[b.board_id].outcome is outcome]
         if candidates:
-            worst = max(candidates, key=lambda b: len(verdicts[b.board_id].defects))
+            worst = max(candidates, key=lambda b: _n_found(b, verdicts[b.board_id]))
             pictures.append(annotate(_pixels(worst), verdicts[worst.board_id]))
     if pictures:
         height = max(p.shape[0] for p in pictures)
         padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT) for p in pictures]
         cv2.imwrite(str(path), np.hstack(padded))
     return path
+
+
+def _n_found(board: DemoBoard, verdict: Verdict) -> int:
+    return len({f.region.name for f in verdict.defects} & board.defects.keys())
 
 
 def _draw_mistakes(folder: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> list[str]:
