@@ -246,7 +246,7 @@ LANES = {
     ("sjd-solder-joints", "all", "dev-test"): "sjd-solder-joints, dev-test (other camera for the defects: the honest "
     "input is grey, standardised)",
     ("twin-parts", "all", "dev-test"): "twin-parts, dev-test, on the line twin",
-    ("twin-parts", "board_type=CB-145", "dev-test"): "the same, boards of a part number that training never saw",
+    ("ir-sensor-board", "all", "dev-test"): "ir-sensor-board, dev-test, real boards",
 }
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {

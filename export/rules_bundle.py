@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from calibration.thresholds import quantile_choice
 from edge import __version__
 from edge.board import Floats, Image
-from edge.bundle import Contract, GraphRecord, Manifest, model_file
+from edge.bundle import Contract, DataFingerprint, GraphRecord, Manifest, Parity, model_file
 from edge.references import Scorable, crops_of
 from edge.thresholds import Thresholds
 from export import component_rules, joint_rules
@@ -126,30 +126,10 @@ def write_rules_bundle(
         compared_with="rules as fitted",
     )
     golden = golden_choice([row.label for row in val_rows], scores, GOOD_LABELS)
-    manifest = Manifest(
-        schema_version=2,
-        family=family,
-        engine="rules",
-        variant=f"rules/{variant}",
-        preset=PRESET,
-        seed=0,
-        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        contract=contract,
-        data=used,
-        graphs={
-            "fp32": GraphRecord(
-                file=model_file("rules", "fp32"),
-                parity=parity,
-                golden_tolerance=GOLDEN_FRAC,
-            )
-        },
-        tools={"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
-        files={},
-    )
     identity = write_bundle(
         out,
         BundleParts(
-            manifest=manifest,
+            manifest=_manifest(family, variant, contract, used, parity),
             models={"fp32": model},
             thresholds=Thresholds(schema_version=2, tool=TOOL, precisions={"fp32": threshold}),
             golden_batch=crops_of(val)[golden],
@@ -162,4 +142,23 @@ def write_rules_bundle(
         n_limits=len(rules.limits),
         n_templates=len(getattr(rules, "templates", ())),
         threshold=threshold.value,
+    )
+
+
+def _manifest(family: str, variant: str, contract: Contract, used: DataFingerprint, parity: Parity) -> Manifest:
+    return Manifest(
+        schema_version=2,
+        family=family,
+        engine="rules",
+        variant=f"rules/{variant}",
+        preset=PRESET,
+        seed=0,
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        contract=contract,
+        data=used,
+        graphs={
+            "fp32": GraphRecord(file=model_file("rules", "fp32"), parity=parity, golden_tolerance=GOLDEN_FRAC),
+        },
+        tools={"python": platform.python_version(), "numpy": np.__version__, "opencv": cv2.__version__},
+        files={},
     )
