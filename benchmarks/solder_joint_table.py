@@ -77,7 +77,7 @@ def read_reports(files: Sequence[Path]) -> list[Report]:
     for file in files:
         report: Report = json.loads(file.read_text("utf-8"))
         if (
-            missing := {"preset", "variant", "input", "seed", "per_label", "yardsticks", "data", "where"}
+            missing := {"family", "preset", "variant", "input", "seed", "per_label", "yardsticks", "data", "where"}
             - report.keys()
         ):
             raise ReportFault(f"{file}: is no report of `boardgate evaluate --json`, lacks {sorted(missing)}")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.unit
 
 def _report(folder: Path, *, seed: int, auroc: float, variant: str = "cae/recon") -> Path:
     content = {
+        "family": "solder_joint",
         "preset": "fast",
         "variant": variant,
         "seed": seed,
