@@ -13,7 +13,7 @@ def paper_tables(data: dict[str, Any]) -> str:
     there = {entry["experiment"]["table"] for entry in data["entries"]}
     parts = [f"**{TITLES[name]}**\n\n{markdown_table(*table_rows(data, name))}" for name in TITLES if name in there]
     backbone = data["entries"][0]["experiment"]["backbone"]
-    return "\n\n".join([f"On {data['data']['name']}, backbone `{backbone}`, splits train and val.", *parts])
+    return "\n\n".join([f"On {data['data']['name']}, backbone {backbone}, splits train and val.", *parts])
 
 
 def component_boards(data: dict[str, Any]) -> str:
