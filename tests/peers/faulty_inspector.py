@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-import edge.inspection
+import edge.lanes
 from edge.board import Floats, Image
 from edge.bundle import Bundle
 from edge.inspector import run_inspector
@@ -63,7 +63,7 @@ def main() -> int:
     def faulty(bundle: Bundle, choice: EngineChoice) -> Scorer:
         return FaultyScorer(load_scorer(bundle, choice), control)
 
-    edge.inspection.load_scorer = faulty
+    edge.lanes.load_scorer = faulty
     return run_process("inspector", run_inspector, station_file)
 
 
