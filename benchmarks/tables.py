@@ -260,6 +260,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "component_verification": component_tables.verification,
     "gradcon": _gradcon,
     "scoring": _scoring,
+    "scoring_pth_component": _scoring,
     "board_scale": _board_scale,
     "jitter": _jitter,
     "registration": _registration,
