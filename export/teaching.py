@@ -87,7 +87,6 @@ class TeachingJob:
     samples: Samples
     folder: Path
     contract: Contract
-    graph_input: Callable[[Image, Contract], Floats]
     settings: Any
     seed: int
     on_epoch: Callable[[EpochReport], None]

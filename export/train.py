@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from edge.board import Floats
 from export.faults import WorkshopFault
+from export.settle import fresh_statistics
 
 SETTLING_BATCHES = 4  # 256 crops at the paper's batch: BatchNorm's means are then known to a few per cent
 MIN_BATCH = 2  # BatchNorm has no statistics on one crop
@@ -149,16 +150,9 @@ def _settle_statistics(network: nn.Module, crops: Tensor, batch: int) -> None:
     score uses mu: validation losses then jump tenfold between epochs and decay the rate for nothing.
     """
     network.eval()
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the batches that follow
-        norm.train()
-    for x in crops[torch.randperm(len(crops))[: SETTLING_BATCHES * batch]].split(batch):
-        network.loss(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    with fresh_statistics([m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]):
+        for x in crops[torch.randperm(len(crops))[: SETTLING_BATCHES * batch]].split(batch):
+            network.loss(x)
 
 
 def _flipped(x: Tensor) -> Tensor:

@@ -88,7 +88,6 @@ def train(request: TrainRequest, on_epoch: Callable[[EpochReport], None] = lambd
             samples=samples,
             folder=request.data,
             contract=contract,
-            graph_input=STATION_FAMILIES[request.family].graph_input,
             settings=training_settings(request, preset.training),
             seed=request.seed,
             on_epoch=on_epoch,

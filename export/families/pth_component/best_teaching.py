@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.board import Floats, Image
 from export.families.pth_component.best_paint import bad_picture, good_picture
 from export.families.pth_component.best_training import EpisodeTraining, fit_episodes, fit_projection
 from export.families.pth_component.local_features import LocalReference
@@ -21,7 +20,7 @@ MIN_GOOD = 8
 MIN_AUROC = 0.7  # of painted errors on validation components; chance is 0.5
 CHECK_SEED = 0
 
-# about 5 minutes of one processor with ImageNet weights in bfloat16, 3 minutes for the plain convolutions
+# Minutes of one processor. Longer gained nothing on validation.
 BEST_TRAINING = EpisodeTraining(
     epochs=5,
     steps=40,
@@ -78,10 +77,7 @@ def teach_local(job: TeachingJob) -> Taught:
     val = read_part_crops(job.folder, [row for row in job.samples.val_rows if row.is_good], job.contract)
     if (fewest := min(len(train), len(val))) < MIN_GOOD:
         raise TrainingFault(f"{fewest} good components to train on or to validate with: need at least {MIN_GOOD} each")
-
-    def graph_input(crops: Image) -> Floats:
-        return job.graph_input(crops, job.contract)
-
+    graph_input = job.samples.graph_input
     fit_projection(job.scored.net, graph_input(train.crops), train.parts)
     report = fit_episodes(job.scored, train, val, settings, graph_input, job.seed, job.on_epoch)
     if job.scored.net.weights == "random":  # its features have changed beyond what the first projection was made for
@@ -98,6 +94,6 @@ def _check(job: TeachingJob, scored: LocalReference, val: PartCrops) -> LocalChe
     scores = []
     for make in (good_picture, bad_picture):
         crops = np.stack([make(val, i, rng) for i in range(len(val))])
-        inputs = approved.beside(job.graph_input(crops, job.contract), rows, job.samples.graph_input)
+        inputs = approved.beside(job.samples.graph_input(crops), rows, job.samples.graph_input)
         scores.append(run_torch(scored, inputs).score)
     return LocalCheck(painted_auroc=auroc(*scores), n=len(val), weights=scored.net.weights)

@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from edge.board import Floats, Image
+from edge.board import Floats
 from export.families.pth_component.best_episodes import Episode, Episodes, Maker, approved_embeddings, loss_of
 from export.families.pth_component.best_paint import bad_picture
 from export.families.pth_component.local_features import CHANNELS, LocalNet, LocalReference
-from export.families.pth_component.part_crops import PartCrops
+from export.families.pth_component.part_crops import GraphInput, PartCrops
+from export.settle import fresh_statistics
 from export.train import EpochReport, FitReport, TrainingFault
 
 SHRINKAGE_FRAC = 0.1  # of the mean variance, added to each: 20 pictures of a part know no small variance well
@@ -26,8 +27,6 @@ CHUNK = 64
 GAIN, OFFSET, JUDGE_RATE = 2.0, 1.0, 0.02  # a score's log odds of an error: gain x (score - offset), where they start
 MAX_GRADIENT = 1.0
 VAL_EPISODES, VAL_SEED = 12, 0
-
-GraphInput = Callable[[Image], Floats]  # (N, 128, 128, 3) uint8 BGR to (N, 3, 128, 128) float32, as the station does it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +117,9 @@ def fit_episodes(
 def settle_statistics(net: LocalNet, crops: Floats) -> None:
     """BatchNorm's statistics from the weights as they are now, over `crops` (N, 3, 128, 128); running ones lag."""
     net.eval()
-    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the batches that follow
-        norm.train()
-    for start in range(0, len(crops), CHUNK):
-        net.features(torch.from_numpy(crops[start : start + CHUNK]))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    with fresh_statistics([m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]):
+        for start in range(0, len(crops), CHUNK):
+            net.features(torch.from_numpy(crops[start : start + CHUNK]))
     net.eval()
 
 

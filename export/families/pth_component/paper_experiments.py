@@ -16,9 +16,8 @@ import numpy as np
 from export.families.pth_component.backbones import Backbone, layers_of
 from export.families.pth_component.metrics import PairDistances, PairFigures, best_threshold, pair_figures
 from export.families.pth_component.net import PartNet
-from export.families.pth_component.part_crops import PartCrops
+from export.families.pth_component.part_crops import GraphInput, PartCrops
 from export.families.pth_component.teach_triplets import (
-    GraphInput,
     TripletTraining,
     fit_triplets,
     triplet_distances,

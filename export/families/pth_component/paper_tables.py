@@ -37,9 +37,8 @@ from export.families.pth_component.paper_experiments import (
     table_5,
 )
 from export.families.pth_component.paper_rows import TITLES, table_rows
-from export.families.pth_component.part_crops import PartCrops, read_part_crops
+from export.families.pth_component.part_crops import GraphInput, PartCrops, read_part_crops
 from export.families.pth_component.presets import PAPER_TRAINING, PRESETS
-from export.families.pth_component.teach_triplets import GraphInput
 from export.faults import WorkshopFault
 from export.onnx import tool_versions
 

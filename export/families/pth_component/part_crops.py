@@ -6,16 +6,16 @@ view when a component is moved. Ready-cut pictures have no rim: their border is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Image
+from edge.board import Floats, Image
 from edge.bundle import Contract
-from edge.references import TURNS_DEG
+from edge.references import TURNS_DEG, parsed_turns
 from export.datasets import Row, has_places, load_crops
 from export.families.pth_component.net import INPUT_PX
 from export.table_columns import column_of, parts_of
@@ -24,6 +24,8 @@ from export.train import TrainingFault
 CANVAS_PX = 160
 RIM_PX = (CANVAS_PX - INPUT_PX) // 2
 CLASS_COLUMN, TURNS_COLUMN = "class", "turns_deg"
+
+GraphInput = Callable[[Image], Floats]  # (N, 128, 128, 3) uint8 BGR to (N, 3, 128, 128) float32, as the station does it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,5 +100,5 @@ def _box_px(row: Row, region_scale: float) -> tuple[float, float]:
 
 def _wrong_turns(row: Row) -> tuple[int, ...]:
     """The table's `turns_deg` is what is allowed, for instance "0 180"."""
-    allowed = {int(turn) for turn in column_of(row, TURNS_COLUMN).split()}
+    allowed = parsed_turns(column_of(row, TURNS_COLUMN))
     return tuple(turn for turn in TURNS_DEG if turn not in allowed) if allowed else ()

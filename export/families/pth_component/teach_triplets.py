@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import triplet_margin_loss
 
-from edge.board import Floats, Image
 from export.families.pth_component.metrics import (
     PairDistances,
     best_threshold,
@@ -27,9 +26,10 @@ from export.families.pth_component.metrics import (
     pixel_distances,
 )
 from export.families.pth_component.net import PartNet
-from export.families.pth_component.part_crops import PartCrops, read_part_crops
+from export.families.pth_component.part_crops import GraphInput, PartCrops, read_part_crops
 from export.families.pth_component.triplets import Triplets, TripletSettings, draw_triplets
 from export.metrics import auroc
+from export.settle import fresh_statistics
 from export.teaching import Taught, TeachingJob
 from export.train import EpochReport, FitReport, TrainingFault
 
@@ -37,8 +37,6 @@ MIN_GOOD = 8
 VAL_SEED = 0  # the same validation triplets whatever the training's seed
 SETTLING_BATCHES = 6
 MIN_AUROC = 0.6  # of validation pairs; a collapsed network has 0.5
-
-GraphInput = Callable[[Image], Floats]  # (N, 128, 128, 3) uint8 BGR to (N, 3, 128, 128) float32, as the station does it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +97,9 @@ def teach_triplets(job: TeachingJob) -> Taught:
     val_good = [row for row in job.samples.val_rows if row.is_good]
     train = read_part_crops(job.folder, good, job.contract)
     val = read_part_crops(job.folder, val_good, job.contract)
-
-    def graph_input(crops: Image) -> Floats:
-        return job.graph_input(crops, job.contract)
-
-    report = fit_triplets(job.network, train, val, job.settings, job.seed, graph_input, job.on_epoch)
-    return Taught(report=report, check=check_triplets(job.network, val, job.settings, graph_input))
+    prepare = job.samples.graph_input
+    report = fit_triplets(job.network, train, val, job.settings, job.seed, prepare, job.on_epoch)
+    return Taught(report=report, check=check_triplets(job.network, val, job.settings, prepare))
 
 
 def fit_triplets(
@@ -233,12 +228,7 @@ class _Run:
         """BatchNorm's statistics from the weights as they are now; the running ones lag (see export/train.py)."""
         self.network.train()
         norms = [m for m in self.network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # a plain average over the batches that follow
         chosen = rng.permutation(len(triplets))[: SETTLING_BATCHES * self.settings.batch]
-        for start in range(0, len(chosen), self.settings.batch):
-            self.network(self._inputs(triplets, chosen[start : start + self.settings.batch]))
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        with fresh_statistics(norms):
+            for start in range(0, len(chosen), self.settings.batch):
+                self.network(self._inputs(triplets, chosen[start : start + self.settings.batch]))

@@ -108,7 +108,6 @@ def entries(
         samples=bench.samples,
         folder=study.data,
         contract=bench.contract,
-        graph_input=STATION_FAMILIES[FAMILY].graph_input,
         settings=training_settings(_request(study, name, seed), bench.preset.training),
         seed=seed,
         on_epoch=kept,

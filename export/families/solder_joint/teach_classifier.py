@@ -36,7 +36,7 @@ def teach_classifier(job: TeachingJob) -> Taught:
             bridge=_canvases(job, samples.train_rows, BRIDGE_LABELS),
         ),
         val_good=read_joints(job.folder, val_good, samples.all_rows),
-        graph_input=lambda crops: job.graph_input(crops, job.contract),
+        graph_input=job.samples.graph_input,
         region_scale=job.contract.region_scale,
     )
     report = fit_classifier(job.network, lesson, job.settings, job.seed, job.on_epoch)
