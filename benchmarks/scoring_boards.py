@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.board import Image, Region
 from edge.bundle import Contract
-from edge.crop import crop_squares
+from edge.lanes import crops_of_regions
 from edge.references import Compared, Scorable
 from export.simulator.components.board import reference_component_board
 from export.simulator.components.stream import COMPONENT_BOARD
@@ -50,8 +50,7 @@ class BenchBoard:
 
     def cut(self, regions: tuple[Region, ...]) -> Image:
         """Their crops, (n, crop_px, crop_px, 3) uint8 BGR."""
-        centres = np.array([(r.x_px, r.y_px) for r in regions])
-        return crop_squares(self.image, centres, np.array([r.side_px for r in regions]), self.crop_px)
+        return crops_of_regions(self.image, regions, np.empty((len(regions), self.crop_px, self.crop_px, 3), np.uint8))
 
 
 @functools.cache

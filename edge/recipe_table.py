@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge.recipe import MAX_REGIONS, Place
+from edge.references import parsed_turns
 from edge.settings import SettingsFault
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024  # a table of all pictures of a data set; one picture's rows are what is kept
@@ -144,10 +145,10 @@ def _place(row: Row, region_scale: float, margin_frac: float) -> tuple[Place | N
 
 
 def _turns(row: Row) -> tuple[tuple[int, ...], str]:
-    text = row.get("turns_deg", "").split()
-    if all(turn in ("0", "90", "180", "270") for turn in text):
-        return tuple(int(turn) for turn in text), ""
-    return (), f"turns_deg: {row['turns_deg']!r}, expected some of 0 90 180 270"
+    try:
+        return parsed_turns(row.get("turns_deg", "")), ""
+    except ValueError as err:
+        return (), f"turns_deg: {err}"
 
 
 def _name(row: Row) -> tuple[str, str]:

@@ -75,6 +75,14 @@ def approved_pictures(crops: Image, turns_deg: Sequence[int]) -> Image:
     return np.stack([turned[k % len(turned)] for k in range(MAX_APPROVED)])
 
 
+def parsed_turns(text: str) -> tuple[int, ...]:
+    """The turns a table's cell names, "0 180" for instance; () where it is empty. Raises ValueError."""
+    names = text.split()
+    if not {*names} <= {str(turn) for turn in TURNS_DEG}:
+        raise ValueError(f"{text!r}, expected some of {' '.join(map(str, TURNS_DEG))}")
+    return tuple(int(name) for name in names)
+
+
 def references_fault(n: int, turns_deg: Sequence[int]) -> str:
     """What is wrong with so many references in these turns; empty when nothing is."""
     if not 1 <= n <= MAX_REFERENCES:

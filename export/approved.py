@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from edge.board import Floats, Image
 from edge.bundle import Contract, GoldenApproved
 from edge.recipe_parts import kept
-from edge.references import MAX_REFERENCES, Compared, Embedder, Scorable, approved_pictures, embedded, takes_references
+from edge.references import (
+    MAX_REFERENCES,
+    Compared,
+    Embedder,
+    Scorable,
+    approved_pictures,
+    embedded,
+    parsed_turns,
+    takes_references,
+)
 from export.datasets import TRAIN_SPLIT, DataFault, DataSet, Row, contract_crops
 from export.graph_inputs import GraphInputs, Inputs
 from export.table_columns import column_of, parts_of
@@ -104,7 +113,7 @@ def _chosen(rows: list[Row], n: int) -> list[Row]:
 
 
 def _turns(row: Row) -> tuple[int, ...]:
-    text = column_of(row, "turns_deg").split() or ["0"]
-    if not all(turn.isdigit() for turn in text):
-        raise DataFault(f"{row.path}: turns_deg {' '.join(text)!r}, expected some of 0 90 180 270")
-    return tuple(int(turn) for turn in text)
+    try:
+        return parsed_turns(column_of(row, "turns_deg")) or (0,)
+    except ValueError as err:
+        raise DataFault(f"{row.path}: turns_deg {err}") from None
