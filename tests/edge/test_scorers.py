@@ -77,21 +77,19 @@ def test_openvino_gives_the_scores_of_onnxruntime(bundle: Bundle) -> None:
 
 
 def test_boards_leave_no_memory_behind(bundle: Bundle) -> None:
-    """300 boards, as at the station: what is allocated afterwards is what was allocated after the first ten."""
+    """A leak grows with every hundred boards; what another thread of the process allocates once does not."""
     scorer, crops = load_scorer(bundle, EngineChoice(threads=2, maps=False)), _crops(8)
+    held_bytes = []
     tracemalloc.start()
     try:
-        for _ in range(10):
-            checked_scores(scorer, crops)
-        gc.collect()
-        before, _ = tracemalloc.get_traced_memory()
-        for _ in range(300):
-            checked_scores(scorer, crops)
-        gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
+        for boards in (10, 100, 100, 100):
+            for _ in range(boards):
+                checked_scores(scorer, crops)
+            gc.collect()
+            held_bytes.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert after - before < 20_000  # bytes: less than 70 a board; one crop has 12,288
+    assert min(np.diff(held_bytes)) < 7_000  # less than 70 bytes a board; one crop has 12,288
 
 
 def _runner(bundle: Bundle, fault: Exception | None) -> ChunkRunner:
