@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge.capture.board_file import board_from_file
 from edge.clock import SystemClock
-from edge.inspect_once import board_from_file
 from edge.inspection import Inspection
 from edge.process import collect_garbage, quiet_garbage
 from edge.recipe import read_recipe
@@ -27,10 +27,9 @@ def main(job: dict[str, Any]) -> None:
     inspection = Inspection(read_recipe(Path(job["recipe"])), engine, clock)
     quiet_garbage()
     pictures = [Path(p) for p in job["pictures"]]
-    shape = inspection.recipe.reference.shape
     due_ns = time.monotonic_ns()
     for number in range(job["boards"]):
-        board = board_from_file(pictures[number % len(pictures)], shape, clock, board_id=f"B{number}")
+        board = board_from_file(pictures[number % len(pictures)], inspection.reader, clock, board_id=f"B{number}")
         busy_ns = time.process_time_ns()
         verdict = inspection.inspect(board).verdict
         line = {

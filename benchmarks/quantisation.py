@@ -21,7 +21,7 @@ from edge.bundle import Bundle, Parity, read_bundle
 from edge.families import FAMILIES
 from edge.thresholds import Precision
 from export.agreement import agreement
-from export.datasets import TRAIN_SPLIT, VAL_SPLIT, contract_crops, read_data_set
+from export.datasets import TRAIN_SPLIT, VAL_SPLIT, read_data_set
 from export.metrics import auroc
 from export.onnx import operators
 from export.quantize.build import GraphSet, graphs_of
@@ -152,7 +152,7 @@ def _split(
     contract = bundle.manifest.contract
     graph_input = FAMILIES[bundle.manifest.family].graph_input
     return Split(
-        inputs=graph_input(contract_crops(data, rows, contract), contract),
+        inputs=graph_input(contract_inputs(data, rows, contract), contract),
         labels=np.array([row.label for row in rows]),
         is_good=np.array([row.is_good for row in rows]),
     )

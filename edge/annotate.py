@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.board import Finding, Image, Outcome, Reason, Verdict
+from edge.board import Finding, Image, Outcome, PrinterFault, Reason, Verdict
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -24,12 +24,14 @@ BANNER: dict[Outcome, Colour] = {
 }
 GOOD: Colour = (90, 210, 60)
 DEFECT: Colour = (40, 30, 230)
+PRINTER: Colour = (0, 215, 255)
 WHITE: Colour = (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALL_SIDE_PX = 36.0  # joints smaller than this are enlarged: their boxes would be hidden by their own names
 ENLARGED_MAX_PX = 1_500  # longest side of a picture that is still enlarged
 MAX_BANNER_LINES = 4
 MAP_WEIGHT = 0.45
+MAX_NAMED = 16  # the worst defects have their names beside them; more names would hide the board
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ def annotate(image: Image, verdict: Verdict, maps: NDArray[np.float32] | None = 
     for finding, box in zip(verdict.findings, boxes, strict=True):
         if finding.is_defect:  # over the good ones, whose boxes reach into its own
             cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), DEFECT, thick)
+    if verdict.printer_fault is not None:
+        _mark_printer_fault(board, verdict.printer_fault, factor, scale)
     _name_defects(board, verdict, boxes, scale)
     return np.vstack([_banner(verdict, width, max(scale, 0.5)), board])
 
@@ -105,11 +109,20 @@ def _tint_defects(board: Image, verdict: Verdict, boxes: list[_Box], maps: NDArr
         board[y0:y1, x0:x1] = cv2.addWeighted(board[y0:y1, x0:x1], 1 - MAP_WEIGHT, part, MAP_WEIGHT, 0)
 
 
+def _mark_printer_fault(board: Image, fault: PrinterFault, factor: int, scale: float) -> None:
+    """A frame round the region, with the fault's name at its upper edge."""
+    x0, y0, x1, y1 = (round(v * factor) for v in fault.box_px)
+    thick = max(2, round(3 * scale))
+    cv2.rectangle(board, (x0, y0), (x1, y1), PRINTER, thick)
+    at = (max(x0, 0) + thick, max(y0 - 2 * thick, round(30 * scale)))
+    cv2.putText(board, _ascii(str(fault)), at, FONT, 1.4 * scale, PRINTER, max(1, round(2.5 * scale)), cv2.LINE_AA)
+
+
 def _name_defects(board: Image, verdict: Verdict, boxes: list[_Box], scale: float) -> None:
     """A name beside each defect, worst first, where it hides no other name and, if it can be, no other defect."""
     marked = {id(f): b for f, b in zip(verdict.findings, boxes, strict=True) if f.is_defect}
     taken: list[_Box] = []
-    for finding in verdict.defects:
+    for finding in verdict.defects[:MAX_NAMED]:
         text = _ascii(f"{finding.region.name} {finding.score:.3g}/{finding.region.threshold:.3g}")
         label = _label_place(text, marked[id(finding)], taken, list(marked.values()), board, scale)
         taken.append(label)
@@ -149,7 +162,7 @@ def _banner(verdict: Verdict, width: int, scale: float) -> Image:
     thickness = max(1, round(2 * scale))
     pad = round(12 * scale)
     title_scale = 1.5 * scale
-    scored = f"{len(verdict.findings)} of {verdict.n_regions} regions scored"
+    scored = f"{verdict.n_scored} of {verdict.n_regions} regions scored"
     why = verdict.detail or verdict.reason.value
     if verdict.outcome is Outcome.UNDECIDED:
         why = f"{verdict.reason.value}: {why}"

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.paste.panel import PastePanel
+
 Image = NDArray[np.uint8]  # (h, w, 3) uint8, BGR
 Floats = NDArray[np.float32]
 
@@ -49,23 +51,25 @@ class Reason(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One trigger: a board seen by the machine. `image` is None exactly when `capture_fault` says why."""
+    """One trigger: a board seen by the machine, as a picture or as the paste on its pads; neither exactly when
+    `capture_fault` says why."""
 
     uid: str  # of this trigger; the same picture file gives the same uid again after a restart
     board_id: str
     trigger_ns: int
     trigger_utc: str
-    picture_path: str  # where the picture is kept once the verdict is durable
+    picture_path: str  # where the picture, or the machine's file, is kept once the verdict is durable
     picture_sha256: str
     image: Image | None
+    panel: PastePanel | None = None
     capture_fault: str = ""
     fault_reason: Reason = Reason.CAPTURE_FAULT
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.board_id.encode()) <= MAX_BOARD_ID_LEN:
             raise ValueError(f"board_id {self.board_id!r}: must be 1 to {MAX_BOARD_ID_LEN} bytes")
-        if (self.image is None) != bool(self.capture_fault):
-            raise ValueError(f"board {self.board_id}: an image or a capture fault, not both or neither")
+        if (self.image is not None) + (self.panel is not None) + bool(self.capture_fault) != 1:
+            raise ValueError(f"board {self.board_id}: exactly one of image, panel and capture fault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ class Finding:
 
     region: Region
     score: float
+    kind: str = ""  # of defect, where the family tells kinds apart
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.score) and math.isfinite(self.region.threshold)):
@@ -111,8 +116,24 @@ class StageTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterFault:
+    """What the printer does wrong, where it shows: a box x0, y0, x1, y1 in the pixels the regions are in."""
+
+    kind: str
+    probability: float
+    box_px: tuple[float, float, float, float]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({100 * self.probability:.0f} %)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The one decision about one trigger. `n_regions` is what the recipe asked for, `findings` what was scored."""
+    """The one decision about one trigger. `n_regions` is what the recipe asked for, `findings` what was scored.
+
+    Where a board has very many regions, only the worst are listed: `n_unlisted` more were scored, each no nearer to its
+    threshold than any of the listed.
+    """
 
     uid: str
     board_id: str
@@ -131,6 +152,8 @@ class Verdict:
     trigger_utc: str
     stages: tuple[StageTime, ...] = field(default=())
     drift: str = ""  # what drifts while this board is judged, in words; empty when nothing does
+    n_unlisted: int = 0
+    printer_fault: PrinterFault | None = None  # seen over the last boards; this one may be good
 
     def __post_init__(self) -> None:
         if self.outcome is Outcome.PASS:
@@ -143,12 +166,15 @@ class Verdict:
     def _check_pass(self) -> None:
         if self.defects:
             raise ValueError(f"board {self.board_id}: PASS with {len(self.defects)} defects")
-        if not 0 < self.n_regions == len(self.findings):
-            raise ValueError(
-                f"board {self.board_id}: PASS with {len(self.findings)} of {self.n_regions} regions scored"
-            )
+        if not (self.findings and self.n_regions == self.n_scored):
+            raise ValueError(f"board {self.board_id}: PASS with {self.n_scored} of {self.n_regions} regions scored")
         if not (self.bundle_sha256 and self.recipe_sha256):
             raise ValueError(f"board {self.board_id}: PASS without a verified bundle and recipe")
+
+    @property
+    def n_scored(self) -> int:
+        """Regions that were scored, listed or not."""
+        return len(self.findings) + self.n_unlisted
 
     @property
     def defects(self) -> tuple[Finding, ...]:

@@ -4,9 +4,11 @@
     thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
     model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops; for a family that compares also approved.npy (M,h,w,3)
-                       uint8, pictures of parts, and compared.npy (N,K) int64, which of them each crop is held against;
-                       score.npy (N,) float32 and score.<precision>.npy, checked before the first board
+    golden/            batch.npy (N,h,w,3) uint8 BGR crops, or (N,T,C,S,S) float32 windows; for a family that compares
+                       also approved.npy (M,h,w,3) uint8, pictures of parts, and compared.npy (N,K) int64, which of them
+                       each crop is held against; score.npy (N,) float32 and score.<precision>.npy, checked before the
+                       first board
+    namer.onnx, namer.json    what names the printer's fault, for a family of windows that has it
     bundle.sha256      SHA-256 of manifest.json, so that one flipped bit anywhere is seen
 
 The bundle's identity is the hash of its manifest.
@@ -32,6 +34,7 @@ GOLDEN_BATCH = "golden/batch.npy"
 GOLDEN_APPROVED, GOLDEN_COMPARED = "golden/approved.npy", "golden/compared.npy"
 REFERENCES = "references"  # the graph's second input, where the family compares
 EMBEDDING = "embedding"  # and the output that its references are made from
+NAMER_GRAPH, NAMER_SETTINGS = "namer.onnx", "namer.json"
 Engine = Literal["onnx", "rules"]
 
 
@@ -48,15 +51,33 @@ class TensorSpec(Settings):
     meaning: str
 
 
+class WindowSpec(Settings):
+    """What a family of windows takes instead of pictures: planes of the last boards, by name (`edge.paste.planes`)."""
+
+    boards: Annotated[int, Field(ge=1, le=64)]
+    planes: Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
+
+
 class Contract(Settings):
     """What the graph takes and gives; compared at load with what the engine reports, never guessed or transposed."""
 
-    crop_px: Annotated[int, Field(ge=8, le=1024)]  # regions are resampled to crop_px x crop_px
+    crop_px: Annotated[int, Field(ge=8, le=1024)]  # regions are resampled to crop_px x crop_px; a window's cells a side
     region_scale: Annotated[float, Field(gt=0.0, le=10.0)]  # crop side / pitch (or box side) of a place
-    channels: Literal["bgr", "grey"]  # grey is repeated over the graph's channels
-    normalisation: Literal["unit", "standardised"]  # unit: x/127.5 - 1; standardised: per crop, see the family
+    channels: Literal["bgr", "grey", "planes"]  # grey is repeated over the graph's channels
+    # unit: x/127.5 - 1; standardised: per crop, see the family; per_pad: sigmas of each pad over good boards
+    normalisation: Literal["unit", "standardised", "per_pad"]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    window: WindowSpec | None = None  # where the family judges windows of boards
+
+    @model_validator(mode="after")
+    def _window_or_picture(self) -> Contract:
+        if not (self.window is not None) == (self.channels == "planes") == (self.normalisation == "per_pad"):
+            raise ValueError(
+                f"window {self.window}, channels {self.channels!r}, normalisation {self.normalisation!r}: a window has "
+                "'planes' and 'per_pad', and nothing else has them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _references_can_be_made(self) -> Contract:
@@ -172,9 +193,10 @@ class Bundle:
     manifest: Manifest
     thresholds: Thresholds
     models: dict[Precision, bytes]  # the graphs, or the rules' parameters, exactly the bytes that were verified
-    golden_batch: NDArray[np.uint8]  # (N, h, w, 3) uint8 BGR
+    golden_batch: NDArray[np.uint8] | Floats  # (N, h, w, 3) uint8 BGR, or (N, T, C, S, S) float32 windows
     golden_scores: dict[Precision, Floats]  # (N,) float32 each
     golden_approved: GoldenApproved | None = None  # where the family compares
+    namer: tuple[bytes, bytes] | None = None  # the namer's graph and settings, where there is one
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -234,6 +256,7 @@ def read_bundle(folder: Path, expected_sha256: str | None = None) -> Bundle:
         golden_batch=batch,
         golden_scores=scores,
         golden_approved=approved,
+        namer=_read_namer(folder, manifest),
     )
 
 
@@ -242,6 +265,8 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     needed |= {graph.file for graph in manifest.graphs.values()} | {golden_score_file(p) for p in manifest.graphs}
     if len(manifest.contract.inputs) > 1:
         needed |= {GOLDEN_APPROVED, GOLDEN_COMPARED}
+    if NAMER_GRAPH in manifest.files:
+        needed.add(NAMER_SETTINGS)
     if missing := needed - manifest.files.keys():
         raise BundleFault(f"{folder}/manifest.json files: lacks {sorted(missing)}")
     own = {"manifest.json", "bundle.sha256"}
@@ -262,12 +287,18 @@ def _read_model(folder: Path, manifest: Manifest, name: str) -> bytes:
     return model
 
 
-def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8], dict[Precision, Floats]]:
-    side = manifest.contract.crop_px
+def _read_namer(folder: Path, manifest: Manifest) -> tuple[bytes, bytes] | None:
+    if NAMER_GRAPH not in manifest.files:
+        return None
+    return _read_model(folder, manifest, NAMER_GRAPH), _read_model(folder, manifest, NAMER_SETTINGS)
+
+
+def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8] | Floats, dict[Precision, Floats]]:
     batch = _read_array(folder / GOLDEN_BATCH)
-    if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (side, side, 3) or not len(batch):
+    dtype, row = _golden_row(manifest.contract)
+    if batch.dtype != dtype or batch.shape[1:] != row or not len(batch):
         got = f"{batch.dtype} {batch.shape}"
-        raise BundleFault(f"{folder}/{GOLDEN_BATCH}: {got}, expected uint8 (N, {side}, {side}, 3)")
+        raise BundleFault(f"{folder}/{GOLDEN_BATCH}: {got}, expected {dtype} (N, {', '.join(map(str, row))})")
     scores: dict[Precision, Floats] = {}
     for precision in manifest.graphs:
         name = golden_score_file(precision)
@@ -275,7 +306,14 @@ def _read_golden(folder: Path, manifest: Manifest) -> tuple[NDArray[np.uint8], d
         if score.dtype != np.float32 or score.shape != (len(batch),) or not np.isfinite(score).all():
             raise BundleFault(f"{folder}/{name}: {score.dtype} {score.shape}, expected {len(batch)} finite float32")
         scores[precision] = np.asarray(score, np.float32)
-    return np.asarray(batch, np.uint8), scores
+    return np.asarray(batch, dtype), scores
+
+
+def _golden_row(contract: Contract) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
+    """What one golden input is: a crop, or a window."""
+    if contract.window is not None:
+        return np.dtype(np.float32), tuple(int(d) for d in contract.inputs[0].shape[1:])
+    return np.dtype(np.uint8), (contract.crop_px, contract.crop_px, 3)
 
 
 def _read_approved(folder: Path, manifest: Manifest, n: int) -> GoldenApproved | None:

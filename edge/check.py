@@ -7,8 +7,7 @@ from pathlib import Path
 
 from edge.bundle import BundleFault, read_bundle
 from edge.clock import SystemClock
-from edge.inspection import Inspection
-from edge.recipe import Recipe, read_recipe
+from edge.inspections import AnyRecipe, bundles_of, inspection_of, open_recipe
 from edge.scorers import EngineChoice, load_scorer
 from edge.settings import SettingsFault
 from edge.station import read_station
@@ -52,24 +51,25 @@ def _check_bundle(path: Path) -> Checked:
 
 def _check_recipe(path: Path) -> Checked:
     try:
-        recipe = read_recipe(path)
+        recipe = open_recipe(path)
     except SettingsFault as fault:
         return Checked(what="recipe", faults=fault.faults)
     faults = _bundle_faults(recipe)
+    n_places = 0
     if not faults:
         try:
-            Inspection(recipe, EngineChoice(threads=1), SystemClock())
+            n_places = inspection_of(recipe, EngineChoice(threads=1), SystemClock()).judged.n_regions
         except BundleFault as fault:
             faults = str(fault).splitlines()
-    what = f"recipe {recipe.settings.id}, {len(recipe.settings.places)} places, sees its own reference"
+    what = f"recipe {recipe.settings.id}, {n_places} places, sees its own reference"
     return Checked(what=what, faults=faults)
 
 
-def _bundle_faults(recipe: Recipe) -> list[str]:
+def _bundle_faults(recipe: AnyRecipe) -> list[str]:
     faults = []
-    for name, ref in recipe.settings.bundles.items():
+    for ref in bundles_of(recipe).values():
         try:
-            read_bundle(recipe.bundle_folder(name), ref.sha256)
+            read_bundle((recipe.folder / ref.path).resolve(), ref.sha256)
         except BundleFault as fault:
             faults += str(fault).splitlines()
     return faults

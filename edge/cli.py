@@ -214,6 +214,44 @@ def recipe_new(
     console.print(f"[green]✓[/] {file}", highlight=False)
 
 
+@recipe_app.command("paste")
+def recipe_paste(
+    good: Annotated[list[Path], typer.Option(help="Files of good panels, the more the better; one will do to begin.")],
+    machine: Annotated[Path, typer.Option(help="machine.toml: format, date_order, encoding … of the machine's files.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle that judges them.")],
+    out: Annotated[Path, typer.Option(help="The recipe folder to make.")],
+    recipe_id: Annotated[str, typer.Option("--id")],
+    part: Annotated[str, typer.Option(help="Part number of the board.")],
+    budget_ms: Annotated[int, typer.Option(min=20, max=60_000, help="Trigger to verdict.")] = 2_000,
+    cell_mm: Annotated[float, typer.Option(min=0.1, max=20.0, help="The grid's cell; pads that share one move.")] = 1.2,
+    wipe_every: Annotated[int, typer.Option(min=1, max=100, help="Panels from one stencil wipe to the next.")] = 5,
+) -> None:
+    """Make a recipe of paste from files of good panels: where each pad lies, and what good prints of it show.
+
+    Example: boardgate recipe paste --good a.csv --good b.csv --machine machine.toml --bundle bundles/paste --id top
+    --part PP-1 --out recipes/top
+    """
+    from edge.capture.readers.paste_settings import PasteFileSettings  # noqa: PLC0415
+    from edge.paste.recipe_new import new_paste_recipe  # noqa: PLC0415
+    from edge.settings import read_toml  # noqa: PLC0415
+
+    try:
+        file = new_paste_recipe(
+            good=good,
+            bundle=bundle,
+            out=out,
+            recipe_id=recipe_id,
+            part_number=part,
+            verdict_budget_ms=budget_ms,
+            file=read_toml(machine, PasteFileSettings),
+            cell_mm=cell_mm,
+            wipe_every_boards=wipe_every,
+        )
+    except _known_faults() as fault:
+        raise _fail(fault) from None
+    console.print(f"[green]✓[/] {file}", highlight=False)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the boards, the journal and the picture go.")] = Path("out/demo"),

@@ -25,21 +25,26 @@ def judge(
     findings: tuple[Finding, ...],
     decided_ns: int,
     stages: tuple[StageTime, ...],
+    n_unlisted: int = 0,
 ) -> Verdict:
     """FAIL when any region is a defect; PASS when every region of the recipe was scored and is good; else UNDECIDED.
 
-    A defect seen is a defect even when other regions are out of the picture.
+    A defect seen is a defect even when other regions are out of the picture. `n_unlisted` regions more were scored,
+    each no worse than the listed.
     """
     defects = [f for f in findings if f.is_defect]
+    n_scored = len(findings) + n_unlisted
     if defects:
         worst = max(defects, key=lambda f: f.score - f.region.threshold)
-        detail = f"{len(defects)} of {len(findings)} regions defective, worst {worst.region.name}"
-        return _verdict(board, by, Outcome.FAIL, Reason.JUDGED, detail, findings, decided_ns, stages)
-    if len(findings) != by.n_regions:
-        detail = f"{len(findings)} of {by.n_regions} regions in the picture, none defective"
-        return _verdict(board, by, Outcome.UNDECIDED, Reason.OUT_OF_VIEW, detail, findings, decided_ns, stages)
-    detail = f"{len(findings)} regions good"
-    return _verdict(board, by, Outcome.PASS, Reason.JUDGED, detail, findings, decided_ns, stages)
+        at_least = "at least " if n_unlisted and len(defects) == len(findings) else ""
+        detail = f"{at_least}{len(defects)} of {n_scored} regions defective, worst {worst.region.name}"
+        outcome, reason = Outcome.FAIL, Reason.JUDGED
+    elif n_scored != by.n_regions:
+        detail = f"{n_scored} of {by.n_regions} regions in the picture, none defective"
+        outcome, reason = Outcome.UNDECIDED, Reason.OUT_OF_VIEW
+    else:
+        detail, outcome, reason = f"{n_scored} regions good", Outcome.PASS, Reason.JUDGED
+    return _verdict(board, by, outcome, reason, detail, findings, decided_ns, stages, n_unlisted)
 
 
 def undecided(
@@ -58,6 +63,7 @@ def _verdict(
     findings: tuple[Finding, ...],
     decided_ns: int,
     stages: tuple[StageTime, ...],
+    n_unlisted: int = 0,
 ) -> Verdict:
     return Verdict(
         uid=board.uid,
@@ -76,4 +82,5 @@ def _verdict(
         decided_ns=decided_ns,
         trigger_utc=board.trigger_utc,
         stages=stages,
+        n_unlisted=n_unlisted,
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from pathlib import Path
 
 import cv2
@@ -12,14 +10,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.annotate import annotate
-from edge.board import MAX_BOARD_ID_LEN, Board, Finding, Image, Outcome, Region
+from edge.board import Finding, Image, Outcome, Region
 from edge.bundle import read_bundle
-from edge.capture.readers.picture import PictureFault, PictureSize, decode_picture, picture_size
-from edge.clock import Clock, SystemClock
+from edge.capture.board_file import board_from_file
+from edge.capture.readers.picture import PictureFault, decode_picture, picture_size
+from edge.clock import SystemClock
 from edge.crop import crop_squares
-from edge.inspection import Inspected, Inspection
-from edge.recipe import read_recipe
+from edge.inspection import Inspected
+from edge.inspections import inspection_of, open_recipe
 from edge.scorers import EngineChoice, checked_scores, load_scorer
 from edge.verdict_json import verdict_to_json
 
@@ -33,38 +31,19 @@ def inspect_pictures(
     """Inspect each picture; True when all passed. Raises SettingsFault, BundleFault, FileNotFoundError."""
     if (recipe_or_bundle / "manifest.json").exists():
         return _score_crops(recipe_or_bundle, pictures, threads, as_json=as_json)
-    inspection = Inspection(read_recipe(recipe_or_bundle), EngineChoice(threads=threads), SystemClock())
+    inspection = inspection_of(open_recipe(recipe_or_bundle), EngineChoice(threads=threads), SystemClock())
     out.mkdir(parents=True, exist_ok=True)
     passed = True
     for path in pictures:
-        board = board_from_file(path, inspection.recipe.reference.shape, SystemClock())
+        board = board_from_file(path, inspection.reader, SystemClock())
         inspected = inspection.inspect(board)
         passed &= inspected.verdict.outcome is Outcome.PASS
         picture = out / f"{path.stem}.annotated.png"
-        if board.image is not None:
-            cv2.imwrite(str(picture), annotate(board.image, inspected.verdict, inspected.maps))
-        _print(path, inspected, picture if board.image is not None else None, as_json=as_json)
+        drawn = inspection.drawn(board, inspected)
+        if drawn is not None:
+            cv2.imwrite(str(picture), drawn)
+        _print(path, inspected, picture if drawn is not None else None, as_json=as_json)
     return passed
-
-
-def board_from_file(path: Path, reference_shape: tuple[int, ...], clock: Clock, board_id: str = "") -> Board:
-    """A board from a picture on disk, triggered now. A broken picture is a board with a fault."""
-    data = path.read_bytes()
-    fault, image = "", None
-    try:
-        image = decode_picture(data, PictureSize(width_px=reference_shape[1], height_px=reference_shape[0]))
-    except PictureFault as err:
-        fault = str(err)
-    return Board(
-        uid=uuid.uuid4().hex,
-        board_id=(board_id or path.stem)[:MAX_BOARD_ID_LEN],
-        trigger_ns=clock.now_ns(),
-        trigger_utc=clock.utc(),
-        picture_path=str(path),
-        picture_sha256=hashlib.sha256(data).hexdigest(),
-        image=image,
-        capture_fault=fault,
-    )
 
 
 def _print(path: Path, inspected: Inspected, picture: Path | None, *, as_json: bool) -> None:
@@ -87,11 +66,12 @@ def _print(path: Path, inspected: Inspected, picture: Path | None, *, as_json: b
 
 
 def _defect_table(defects: tuple[Finding, ...]) -> Table:
-    table = Table("place", "score", "threshold", "x px", "y px", title=f"{len(defects)} defects, worst first")
+    table = Table("place", "kind", "score", "threshold", "x px", "y px", title=f"{len(defects)} defects, worst first")
     for finding in defects[:SHOWN_DEFECTS]:
         region = finding.region
         table.add_row(
             region.name,
+            finding.kind or "defect",
             f"{finding.score:.4g}",
             f"{region.threshold:.4g}",
             f"{region.x_px:.0f}",

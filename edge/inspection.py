@@ -15,8 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.annotate import annotate
 from edge.board import Board, Finding, Image, Reason, Verdict
 from edge.bundle import BundleFault
+from edge.capture.board_file import PictureReader
+from edge.capture.readers.picture import PictureSize
 from edge.clock import Clock
 from edge.deadline import Deadline, DeadlineMissed
 from edge.drift import board_numbers
@@ -67,7 +70,7 @@ class Inspection:
     def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
         """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
         if board.image is None:
-            return self._held(board, board.fault_reason, board.capture_fault)
+            return self._held(board, board.fault_reason, board.capture_fault or "no picture, and the recipe is of one")
         budget_ms = self.recipe.settings.verdict_budget_ms
         deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=budget_ms, on_stage=on_stage)
         try:
@@ -82,6 +85,16 @@ class Inspection:
         except ScorerFault as err:
             return self._held(board, Reason.SCORER_FAULT, str(err), deadline)
         return Inspected(verdict=verdict, maps=seen.maps, drift_numbers=seen.drift_numbers)
+
+    @property
+    def reader(self) -> PictureReader:
+        """Pictures of the recipe's size."""
+        picture = self.recipe.settings.picture
+        return PictureReader(size=PictureSize(width_px=picture.width_px, height_px=picture.height_px))
+
+    def drawn(self, board: Board, inspected: Inspected) -> Image | None:
+        """The picture with its verdict drawn on it."""
+        return None if board.image is None else annotate(board.image, inspected.verdict, inspected.maps)
 
     def _held(self, board: Board, reason: Reason, detail: str, deadline: Deadline | None = None) -> Inspected:
         stages = deadline.stages if deadline is not None else ()

@@ -14,17 +14,15 @@ from edge.board import Board, Reason, Verdict
 from edge.bundle import BundleFault
 from edge.capture import Capture
 from edge.capture.folder import FolderCapture
-from edge.capture.readers.picture import PictureSize
 from edge.capture.replay import ReplayCapture
 from edge.clock import Clock
 from edge.drift import DriftMonitor, drift_key, under_drift
 from edge.engine_choice import measured_choice
 from edge.gate import Judged, undecided
 from edge.handover import Handover
-from edge.inspection import Inspection
+from edge.inspections import AnyRecipe, BoardInspection, bundles_of, inspection_of, open_recipe
 from edge.notify import Notifier
 from edge.process import collect_garbage, pin_process, quiet_garbage
-from edge.recipe import Recipe, read_recipe
 from edge.scorers import EngineChoice
 from edge.settings import SettingsFault
 from edge.station import Station
@@ -101,12 +99,12 @@ class Inspector:
                 self._capture = self._open_capture()
                 quiet_garbage()
 
-    def _load(self) -> Inspection | None:
+    def _load(self) -> BoardInspection | None:
         """The inspection of the station's recipe, or None: then every board is UNDECIDED, and the fault says why."""
         try:
-            recipe = read_recipe(self._station.path(self._station.settings.inspect.recipe))
+            recipe = open_recipe(self._station.path(self._station.settings.inspect.recipe))
             engine = self._engine_of(recipe)
-            inspection = Inspection(recipe, engine, self._clock)
+            inspection = inspection_of(recipe, engine, self._clock)
         except (SettingsFault, BundleFault) as fault:
             if str(fault) != self._not_ready:
                 log.error("not ready: %s", fault)
@@ -121,21 +119,18 @@ class Inspector:
         self._drift = DriftMonitor(self._station.pictures / DRIFT_FILE, key)
         return inspection
 
-    def _engine_of(self, recipe: Recipe) -> EngineChoice:
+    def _engine_of(self, recipe: AnyRecipe) -> EngineChoice:
         """What was measured on this device for the recipe's bundle, else what the settings say."""
         file = self._station.settings.inspect.engine_file
         if file is None:
             return self._settings_engine
-        bundles = [ref.sha256 for ref in recipe.settings.bundles.values()]
+        bundles = [ref.sha256 for ref in bundles_of(recipe).values()]
         return measured_choice(self._station.path(file), bundles, self._settings_engine)
 
     def _open_capture(self) -> Capture:
-        size = None
-        if self._inspection is not None:
-            picture = self._inspection.recipe.settings.picture
-            size = PictureSize(width_px=picture.width_px, height_px=picture.height_px)
+        reader = None if self._inspection is None else self._inspection.reader
         settings = self._station.settings.capture
-        folder = FolderCapture(self._station.inbox, self._station.pictures, settings, size, self._clock)
+        folder = FolderCapture(self._station.inbox, self._station.pictures, settings, reader, self._clock)
         if settings.replay_from is None:
             return folder
         recorded = self._station.path(settings.replay_from)

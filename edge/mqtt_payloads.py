@@ -10,6 +10,7 @@ from edge.journal import EventRow, JournalRow
 VERSION = 1
 MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_DRIFT_CHARS = 160  # two or three drifting numbers in words
+MAX_KIND_CHARS = 32
 MAX_DEFECTS_PER_ITEM = 5  # the worst; `n_defects` says how many there are. 64 items of 5 stay below 64 KiB
 
 
@@ -39,6 +40,7 @@ def _item(row: JournalRow) -> dict[str, Any]:
         "recipe": verdict.recipe_sha256[:16],
         "ms": round(verdict.total_ms, 1),
         "drift": verdict.drift[:MAX_DRIFT_CHARS],
+        "printer_fault": "" if verdict.printer_fault is None else verdict.printer_fault.kind[:MAX_KIND_CHARS],
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from pydantic import ValidationError
 
 from edge.board import Image
 from edge.bundle import Contract, read_bundle
-from edge.durable import replace_folder, sync
 from edge.recipe import BundleRef, Part, PictureFile, PictureSettings, RecipeFile, RegistrationSettings, read_recipe
+from edge.recipe_folder import check_free, write_recipe_folder
 from edge.recipe_parts import cut_parts, file_names, kept, turns_of_parts
 from edge.recipe_table import TableRow, places_of_table, raise_if_any
 from edge.recipe_toml import recipe_toml
@@ -52,7 +51,7 @@ def new_recipe(
     What is written was read back first: the recipe is valid, its reference has features to be recognised by, and every
     place lies whole on it. Raises SettingsFault with all faults, file, row and column named; BundleFault.
     """
-    _check_free(out)
+    check_free(out, {RECIPE_FILE, PARTS_FOLDER, REFERENCE_STEM})
     approved = read_bundle(bundle)
     image = _read_picture(reference)
     contract = approved.manifest.contract
@@ -85,7 +84,12 @@ def new_recipe(
         places=tuple(row.place for row in inspected),
         parts=parts,
     )
-    _write(out, recipe, reference, crops)
+    files = {
+        recipe.picture.reference: reference.read_bytes(),
+        RECIPE_FILE: recipe_toml(recipe).encode(),
+        **crops,
+    }
+    write_recipe_folder(out, files, lambda folder: read_recipe(folder).settings == recipe)
     return out / RECIPE_FILE
 
 
@@ -172,37 +176,3 @@ def _read_picture(path: Path) -> Image:
 
 def _relative(bundle: Path, out: Path) -> str:
     return Path(os.path.relpath(bundle.resolve(), out.resolve())).as_posix()
-
-
-def _check_free(out: Path) -> None:
-    """An older recipe may be replaced; anything else in the way is not this command's to remove."""
-    if out.is_dir():
-        own = {RECIPE_FILE, PARTS_FOLDER}
-        strangers = [p.name for p in out.iterdir() if p.name not in own and p.stem != REFERENCE_STEM]
-        if strangers:
-            raise SettingsFault([f"{out}: holds {sorted(strangers)[:5]}, which is no recipe: choose another --out"])
-    elif out.exists():
-        raise SettingsFault([f"{out}: exists and is no folder: choose another --out"])
-
-
-def _write(out: Path, recipe: RecipeFile, reference: Path, crops: Mapping[str, bytes]) -> None:
-    """Aside, synced, read back, then one rename: a station finds all of the recipe or none."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside `out`, so that the bundle's relative path already holds while it is read back.
-    aside = out.parent / f".{out.name}.writing-{os.getpid()}"
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir()
-        shutil.copyfile(reference, aside / recipe.picture.reference)
-        (aside / RECIPE_FILE).write_text(recipe_toml(recipe), "utf-8")
-        if crops:
-            (aside / PARTS_FOLDER).mkdir()
-        for name, content in crops.items():
-            (aside / name).write_bytes(content)
-        for path in (*(p for p in aside.rglob("*")), aside):
-            sync(path)
-        if read_recipe(aside).settings != recipe:
-            raise SettingsFault([f"{out / RECIPE_FILE}: reads back as another recipe; nothing was written"])
-        replace_folder(aside, out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A recipe as text: what `boardgate recipe new` writes and `read_toml` reads back as the same settings."""
+"""A recipe as text: what `boardgate recipe` writes and `read_toml` reads back as the same settings."""
 
 from __future__ import annotations
 
@@ -30,6 +30,21 @@ def recipe_toml(recipe: RecipeFile) -> str:
     return "\n".join(lines) + "\n"
 
 
+def settings_toml(settings: BaseModel, comment: str) -> str:
+    """Settings without lists of tables as TOML: plain values first, then a table for each group of settings."""
+    return "\n".join([f"# {comment}", *_table_lines((), _dumped(settings))]) + "\n"
+
+
+def _table_lines(path: tuple[str, ...], values: Mapping[str, object]) -> list[str]:
+    groups = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = _assignments({key: value for key, value in values.items() if key not in groups})
+    for key, group in groups.items():
+        if group:
+            name = ".".join(part if part.isidentifier() else _text(part) for part in (*path, key))
+            lines += ["", f"[{name}]", *_table_lines((*path, key), group)]
+    return lines
+
+
 def _dumped(settings: BaseModel) -> Mapping[str, object]:
     return settings.model_dump(exclude_none=True)
 
@@ -41,11 +56,13 @@ def _assignments(values: Mapping[str, object]) -> list[str]:
 def _value(value: object) -> str:
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)) and math.isfinite(value):
         return repr(value)
     if isinstance(value, Sequence):
         return f"[{', '.join(_value(entry) for entry in value)}]"
-    raise TypeError(f"{value!r}: a recipe holds text, finite numbers and lists of them only")
+    raise TypeError(f"{value!r}: a recipe holds text, finite numbers, yes and no, and lists of them only")
 
 
 def _text(value: str) -> str:

@@ -43,7 +43,7 @@ class Compared:
         return Compared(self.crops[rows], self.references[rows])
 
 
-Scorable = Image | Compared  # what a scorer takes
+Scorable = Image | Compared | Floats  # what a scorer takes: crops, crops with references, or windows of boards
 
 
 class Embedder(Protocol):
@@ -54,8 +54,8 @@ class Embedder(Protocol):
         ...
 
 
-def crops_of(inputs: Scorable) -> Image:
-    """The pixels of what a scorer takes."""
+def crops_of(inputs: Scorable) -> Image | Floats:
+    """The pixels of what a scorer takes, or the windows."""
     return inputs.crops if isinstance(inputs, Compared) else inputs
 
 

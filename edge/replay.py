@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -15,14 +15,12 @@ from rich.progress import track
 from rich.table import Table
 
 from edge.board import Finding, Outcome, Verdict
-from edge.bundle import bundle_identity
+from edge.capture.board_file import board_from_file
 from edge.clock import SystemClock
-from edge.inspect_once import COLOURS, board_from_file
-from edge.inspection import Inspection
+from edge.inspect_once import COLOURS
+from edge.inspections import BoardInspection, inspection_of, open_recipe, with_bundle
 from edge.journal import JournalReader, JournalRow
-from edge.recipe import BundleRef, Recipe, read_recipe
 from edge.scorers import EngineChoice
-from edge.settings import SettingsFault
 
 SHOWN_ROWS = 40
 
@@ -44,10 +42,10 @@ class Difference:
 
 def replay_journal(journal: Path, recipe_path: Path, bundle: Path | None, threads: int, json_file: Path | None) -> bool:
     """Print the diff; True when no verdict differs. Raises JournalFault, SettingsFault, BundleFault."""
-    recipe = read_recipe(recipe_path)
+    recipe = open_recipe(recipe_path)
     if bundle is not None:
-        recipe = _with_bundle(recipe, bundle)
-    inspection = Inspection(recipe, EngineChoice(threads=threads), SystemClock())
+        recipe = with_bundle(recipe, bundle)
+    inspection = inspection_of(recipe, EngineChoice(threads=threads), SystemClock())
     rows = list(JournalReader(journal).all_verdicts())
     recorded = [(row, path) for row in rows if (path := _picture_of(row)) is not None]
     differences = [_difference(inspection, row, path) for row, path in track(recorded, "replaying", transient=True)]
@@ -55,14 +53,6 @@ def replay_journal(journal: Path, recipe_path: Path, bundle: Path | None, thread
     if json_file is not None:
         json_file.write_text(json.dumps([_as_json(d) for d in differences], indent=1))
     return all(d.same for d in differences)
-
-
-def _with_bundle(recipe: Recipe, bundle: Path) -> Recipe:
-    if len(recipe.settings.bundles) != 1:
-        raise SettingsFault([f"{recipe.folder}: has {len(recipe.settings.bundles)} bundles, --bundle replaces one"])
-    name = next(iter(recipe.settings.bundles))
-    ref = BundleRef(path=str(bundle.resolve()), sha256=bundle_identity(bundle))
-    return replace(recipe, settings=recipe.settings.model_copy(update={"bundles": {name: ref}}))
 
 
 def _picture_of(row: JournalRow) -> Path | None:
@@ -73,8 +63,8 @@ def _picture_of(row: JournalRow) -> Path | None:
     return path
 
 
-def _difference(inspection: Inspection, row: JournalRow, path: Path) -> Difference:
-    board = board_from_file(path, inspection.recipe.reference.shape, SystemClock(), row.verdict.board_id)
+def _difference(inspection: BoardInspection, row: JournalRow, path: Path) -> Difference:
+    board = board_from_file(path, inspection.reader, SystemClock(), row.verdict.board_id)
     now = inspection.inspect(board).verdict
     before, after = _by_place(row.verdict), _by_place(now)
     common = before.keys() & after.keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edge.board import Finding, Outcome, Reason, Region, StageTime, Verdict
+from edge.board import Finding, Outcome, PrinterFault, Reason, Region, StageTime, Verdict
 
 
 class NotAVerdictError(ValueError):
@@ -23,6 +23,8 @@ def verdict_to_json(verdict: Verdict) -> str:
             "findings": [_finding_row(f) for f in verdict.findings],
             "stages": [[s.stage, round(s.ms, 3)] for s in verdict.stages],
             "drift": verdict.drift,
+            "n_unlisted": verdict.n_unlisted,
+            "printer_fault": _printer_fault_row(verdict.printer_fault),
         },
         ensure_ascii=True,
         allow_nan=False,
@@ -48,7 +50,10 @@ def verdict_from_object(data: Any) -> Verdict:
             reason=Reason(data["reason"]),
             findings=tuple(_finding(row) for row in data["findings"]),
             stages=tuple(StageTime(stage=str(name), ms=float(ms)) for name, ms in data["stages"]),
-            drift=_typed(data.get("drift", ""), str),  # journals of versions without a drift monitor lack it
+            # Journals of versions without a drift monitor, or without paste, lack these.
+            drift=_typed(data.get("drift", ""), str),
+            n_unlisted=_typed(data.get("n_unlisted", 0), int),
+            printer_fault=_printer_fault(data.get("printer_fault")),
         )
     except (KeyError, TypeError, ValueError) as err:
         raise NotAVerdictError(f"{type(err).__name__}: {err}") from None
@@ -76,10 +81,23 @@ def _typed(value: Any, kind: type) -> Any:
 
 def _finding_row(finding: Finding) -> list[Any]:
     r = finding.region
-    return [r.refdes, r.pin, r.x_px, r.y_px, r.side_px, r.threshold, finding.score]
+    row = [r.refdes, r.pin, r.x_px, r.y_px, r.side_px, r.threshold, finding.score]
+    return [*row, finding.kind] if finding.kind else row
 
 
 def _finding(row: list[Any]) -> Finding:
-    refdes, pin, x_px, y_px, side_px, threshold, score = row
+    refdes, pin, x_px, y_px, side_px, threshold, score, *kind = row
     region = Region(refdes=refdes, pin=pin, x_px=x_px, y_px=y_px, side_px=side_px, threshold=threshold)
-    return Finding(region=region, score=float(score))
+    return Finding(region=region, score=float(score), kind=_typed(kind[0], str) if kind else "")
+
+
+def _printer_fault_row(fault: PrinterFault | None) -> list[Any] | None:
+    return None if fault is None else [fault.kind, fault.probability, list(fault.box_px)]
+
+
+def _printer_fault(row: list[Any] | None) -> PrinterFault | None:
+    if row is None:
+        return None
+    kind, probability, (x0, y0, x1, y1) = row
+    box = (float(x0), float(y0), float(x1), float(y1))
+    return PrinterFault(kind=_typed(kind, str), probability=float(probability), box_px=box)

@@ -94,11 +94,12 @@ def graph_inputs(
     return crops if approved is None else approved.beside(crops, rows, graph_input)
 
 
-def scorable(approved: Approved | None, crops: Image, rows: Sequence[Row], embedder: Embedder) -> Scorable:
-    """Rows' crops (N, h, w, 3) uint8 as a scorer takes them, the approved pictures embedded by itself."""
+def scorable(approved: Approved | None, crops: Image | Floats, rows: Sequence[Row], embedder: Embedder) -> Scorable:
+    """Rows' crops (N, h, w, 3) uint8 as a scorer takes them, the approved pictures embedded by itself; windows as they
+    are."""
     if approved is None:
         return crops
-    return Compared(crops, embedded(embedder, approved.crops)[approved.indices(rows)])
+    return Compared(np.asarray(crops, np.uint8), embedded(embedder, approved.crops)[approved.indices(rows)])
 
 
 def _candidates(data: DataSet) -> tuple[Row, ...]:

@@ -18,6 +18,8 @@ from edge.bundle import (
     GOLDEN_APPROVED,
     GOLDEN_BATCH,
     GOLDEN_COMPARED,
+    NAMER_GRAPH,
+    NAMER_SETTINGS,
     Bundle,
     GoldenApproved,
     Manifest,
@@ -42,9 +44,10 @@ class BundleParts:
     manifest: Manifest
     models: Mapping[Precision, bytes]
     thresholds: Thresholds
-    golden_batch: Image  # (N, h, w, 3) uint8 BGR
+    golden_batch: Image | Floats  # (N, h, w, 3) uint8 BGR, or (N, T, C, S, S) float32 windows
     golden_scores: Mapping[Precision, Floats]  # (N,) float32 each
     golden_approved: GoldenApproved | None = None  # where the family compares
+    namer: tuple[bytes, bytes] | None = None  # what names the printer's fault: graph and settings
 
 
 def parts_of(bundle: Bundle) -> BundleParts:
@@ -56,6 +59,7 @@ def parts_of(bundle: Bundle) -> BundleParts:
         golden_batch=bundle.golden_batch,
         golden_scores=bundle.golden_scores,
         golden_approved=bundle.golden_approved,
+        namer=bundle.namer,
     )
 
 
@@ -106,6 +110,8 @@ def _write_files(folder: Path, parts: BundleParts) -> None:
     if parts.golden_approved is not None:
         np.save(folder / GOLDEN_APPROVED, parts.golden_approved.pictures, allow_pickle=False)
         np.save(folder / GOLDEN_COMPARED, parts.golden_approved.compared, allow_pickle=False)
+    for name, data in zip((NAMER_GRAPH, NAMER_SETTINGS), parts.namer or (), strict=False):
+        (folder / name).write_bytes(data)
     (folder / "thresholds.json").write_bytes(_json(parts.thresholds))
     written = sorted(p for p in folder.rglob("*") if p.is_file())
     files = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in written}

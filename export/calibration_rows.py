@@ -13,8 +13,9 @@ from edge.bundle import Bundle
 from edge.references import Scorable
 from edge.scorers import Scorer
 from export.approved import Approved, approved_of, scorable
-from export.datasets import TRAIN_SPLIT, VAL_SPLIT, DataSet, Row, contract_crops, fingerprint
+from export.datasets import TRAIN_SPLIT, VAL_SPLIT, DataSet, Row, fingerprint
 from export.families import load_family
+from export.inputs import contract_inputs
 from export.table_columns import UNKNOWN, column_of, parts_of
 
 TIME_COLUMNS = ("time_utc", "time")
@@ -22,11 +23,11 @@ TIME_COLUMNS = ("time_utc", "time")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Some rows of a data set, their crops (N, h, w, 3) uint8 BGR and their fingerprint."""
+    """Some rows of a data set, their crops (N, h, w, 3) uint8 BGR (or windows) and their fingerprint."""
 
     name: str  # of the split, and of the part of it
     rows: tuple[Row, ...]
-    crops: Image
+    crops: Image | Floats
     sha256: str
     approved: Approved | None = None  # of every part, where the family compares
 
@@ -99,7 +100,7 @@ def rows_of(name: str, data: DataSet, rows: tuple[Row, ...], bundle: Bundle) -> 
     return Rows(
         name=name,
         rows=rows,
-        crops=contract_crops(data.folder, rows, bundle.manifest.contract),
+        crops=contract_inputs(data.folder, rows, bundle.manifest.contract),
         sha256=fingerprint(data, (), rows).sha256,
         approved=approved_of(data, bundle.manifest.contract),
     )

@@ -29,7 +29,7 @@ MIN_GOOD = 20
 SAME = 1e-4  # 1 - correlation: a crop that is its own approved picture says nothing
 
 
-def rules_contract(*, places: bool) -> Contract:
+def rules_contract(*, places: bool, variant: str) -> Contract:
     """What component rules take; `places` where the data gave boxes."""
     shape = ("N", CROP_PX, CROP_PX, 3)
     references = ("N", MAX_APPROVED, EMBEDDING_SIZE)

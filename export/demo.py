@@ -11,7 +11,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -20,18 +20,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from edge.annotate import annotate
-from edge.board import Image, Outcome, Reason, Verdict
-from edge.capture.readers.picture import decode_picture, picture_size
+from edge.board import Outcome, Reason, Verdict
 from edge.inspect_once import COLOURS
 from edge.journal import JournalReader
-from export.demo_stations import STATIONS, DemoBoard, DemoStation
+from export.demo_board import DemoBoard
+from export.demo_stations import STATIONS, DemoStation
 from export.simulator.line import SITE, LineTwin, MqttAt
 from firmware_bridge.peers.broker import running_broker
 from firmware_bridge.peers.conveyor import SimEvent
 from firmware_bridge.peers.mqtt_consumer import MqttConsumer
 
 WINDOW_MS = 3_000
+STAGES = ("capture", "register", "crop", "pads", "planes", "score", "printer", "drift")  # in their order
 
 console = Console(width=max(120, Console().width) if not Console().is_terminal else None)
 
@@ -70,8 +70,8 @@ def _run_station(station: DemoStation, out: Path, broker_port: int, n_boards: in
     verdicts = {r.verdict.board_id: r.verdict for r in JournalReader(line.station.journal).all_verdicts()}
     _print_boards(boards, verdicts, events)
     _print_latency(verdicts)
-    picture = _draw(out / "annotated.png", boards, verdicts)
-    mistakes = _draw_mistakes(out / "mistakes", boards, verdicts)
+    picture = _draw(out / "annotated.png", station, boards, verdicts)
+    mistakes = _draw_mistakes(out / "mistakes", station, boards, verdicts)
     console.print(f"\nMQTT: {n_arrived} of {len(verdicts)} verdicts committed by the consumer and acknowledged")
     console.print(f"one picture of each kind of mistake: {', '.join(mistakes) or 'none was made'}")
     console.print(f"picture: [bold]{picture}[/]   journal: {line.station.journal}   log: {line.folder / 'station.log'}")
@@ -85,13 +85,14 @@ def _rendered(station: DemoStation, n: int) -> Iterator[DemoBoard]:
             advance()
 
 
-def _with_trouble(boards: Iterator[DemoBoard], stranger: bytes) -> Iterator[DemoBoard]:
+def _with_trouble(boards: Iterator[DemoBoard], stranger: DemoBoard) -> Iterator[DemoBoard]:
     """Two boards that no line is spared: a torn picture, and a board of another product."""
     boards = iter(boards)
     first = next(boards)
     yield first
-    yield DemoBoard(board_id="TORN-1", data=first.data[: len(first.data) // 2], defects={}, story="half a file")
-    yield DemoBoard(board_id="STRANGER-1", data=stranger, defects={}, story="another product")
+    torn = first.data[: len(first.data) // 2]
+    yield replace(first, board_id="TORN-1", data=torn, defects={}, story="half a file")
+    yield stranger
     yield from boards
 
 
@@ -101,7 +102,7 @@ def _run_belt(line: LineTwin, boards: list[DemoBoard], takt_ms: int) -> dict[str
     with _progress(f"gating boards, takt {takt_ms} ms", len(boards)) as advance:
         for board in boards:
             due = time.monotonic() + takt_ms / 1000
-            events[board.board_id] = line.gate_board(board.board_id, board.data)
+            events[board.board_id] = line.gate_board(board.board_id, board.data, board.suffix)
             time.sleep(max(0.0, due - time.monotonic()))
             advance()
     return events
@@ -131,10 +132,10 @@ def _print_boards(boards: list[DemoBoard], verdicts: dict[str, Verdict], events:
             f"[yellow]{len(false)}[/]" if false else "0",
             str(events[board.board_id].result),
             f"{verdict.total_ms:.0f}",
-            verdict.detail if verdict.outcome is Outcome.UNDECIDED else "",
+            verdict.detail if verdict.outcome is Outcome.UNDECIDED else str(verdict.printer_fault or ""),
         )
     console.print(table)
-    n_places = sum(len(v.findings) for v in verdicts.values())
+    n_places = sum(v.n_scored for v in verdicts.values())
     console.print(f"defective boards passed: [bold]{escapes}[/]   false calls: {false_calls} of {n_places} places")
 
 
@@ -144,7 +145,7 @@ def _print_latency(verdicts: dict[str, Verdict]) -> None:
     table = Table(title=f"Trigger to verdict, {len(judged)} boards", title_justify="left")
     for column in ("stage", "p50 ms", "max ms"):
         table.add_column(column, justify="left" if column == "stage" else "right")
-    for stage in ("capture", "register", "crop", "score", "drift"):
+    for stage in STAGES:
         if stage in stages:
             ms = [sum(s.ms for s in v.stages if s.stage == stage) for v in judged]
             table.add_row(stage, f"{np.median(ms):.1f}", f"{max(ms):.1f}")
@@ -153,14 +154,14 @@ def _print_latency(verdicts: dict[str, Verdict]) -> None:
     console.print(table)
 
 
-def _draw(path: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> Path:
+def _draw(path: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> Path:
     """A failed board beside a passed one, as the station called them."""
     pictures = []
     for outcome in (Outcome.FAIL, Outcome.PASS):
         candidates = [b for b in boards if verdicts[b.board_id].outcome is outcome]
         if candidates:
             worst = max(candidates, key=lambda b: _n_found(b, verdicts[b.board_id]))
-            pictures.append(annotate(_pixels(worst), verdicts[worst.board_id]))
+            pictures.append(station.drawn(worst.data, verdicts[worst.board_id]))
     if pictures:
         height = max(p.shape[0] for p in pictures)
         padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT) for p in pictures]
@@ -172,7 +173,9 @@ def _n_found(board: DemoBoard, verdict: Verdict) -> int:
     return len({f.region.name for f in verdict.defects} & board.defects.keys())
 
 
-def _draw_mistakes(folder: Path, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> list[str]:
+def _draw_mistakes(
+    folder: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]
+) -> list[str]:
     """The first board of each kind of mistake, annotated: a place missed, a false call, a board held."""
     drawn: dict[str, Path] = {}
     for board in boards:
@@ -186,12 +189,8 @@ def _draw_mistakes(folder: Path, boards: list[DemoBoard], verdicts: dict[str, Ve
         for kind in (k for k, made in kinds.items() if made and k not in drawn):
             folder.mkdir(exist_ok=True)
             drawn[kind] = folder / f"{kind}.png"
-            cv2.imwrite(str(drawn[kind]), annotate(_pixels(board), verdict))
+            cv2.imwrite(str(drawn[kind]), station.drawn(board.data, verdict))
     return [str(path) for path in drawn.values()]
-
-
-def _pixels(board: DemoBoard) -> Image:
-    return decode_picture(board.data, picture_size(board.data))
 
 
 @contextlib.contextmanager

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import cv2
 
-from edge.board import Image
+from edge.annotate import annotate
+from edge.board import Image, Verdict
+from edge.capture.readers.picture import decode_picture, picture_size
 from edge.recipe_new import new_recipe
+from export.demo_board import DemoBoard
+from export.demo_paste import drawn_panel, other_panel, paste_boards, paste_recipe
 from export.simulator.board import RenderedBoard, reference_board
 from export.simulator.components.board import ComponentPicture, reference_component_board
 from export.simulator.components.sets import place_columns
@@ -28,16 +32,6 @@ BUDGET_MS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoBoard:
-    """A board on its way down the line: its picture as a file, and what is really on it."""
-
-    board_id: str
-    data: bytes
-    defects: dict[str, str]  # place → label
-    story: str = ""  # what is special about it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoStation:
     """One station: its name on MQTT, what it does, its recipe, its boards, and a board of another product."""
 
@@ -45,7 +39,8 @@ class DemoStation:
     title: str
     make_recipe: Callable[[Path], Path]
     boards: Callable[[int], Iterator[DemoBoard]]
-    stranger: Callable[[], bytes]
+    stranger: Callable[[], DemoBoard]
+    drawn: Callable[[bytes, Verdict], Image]  # a board's file with its verdict, as the station draws it
 
 
 def demo_recipe(folder: Path, bundle: Path = BUNDLE) -> Path:
@@ -80,6 +75,11 @@ def demo_board(board_id: str, rendered: RenderedBoard | ComponentPicture) -> Dem
     return DemoBoard(board_id=board_id, data=as_jpeg(rendered.image), defects=defects)
 
 
+def drawn_picture(data: bytes, verdict: Verdict) -> Image:
+    """A picture with its verdict."""
+    return annotate(decode_picture(data, picture_size(data)), verdict)
+
+
 def _joint_boards(n: int) -> Iterator[DemoBoard]:
     boards = draw_boards(SEED, n, "line", defect_rate=DEFECT_RATE, defective_boards_frac=DEFECTIVE_BOARDS_FRAC)
     return (demo_board(board_id, rendered) for board_id, rendered in boards)
@@ -92,14 +92,14 @@ def _component_boards(n: int) -> Iterator[DemoBoard]:
     return (demo_board(board_id, rendered) for board_id, rendered in boards)
 
 
-def _other_joints() -> bytes:
+def _other_joints() -> DemoBoard:
     _, stranger = next(draw_boards(SEED, 1, "line", part_number="OTHER-7"))
-    return as_jpeg(stranger.image)
+    return DemoBoard(board_id="STRANGER-1", data=as_jpeg(stranger.image), defects={}, story="another product")
 
 
-def _other_components() -> bytes:
+def _other_components() -> DemoBoard:
     _, stranger = next(draw_component_boards(SEED, 1, "line", part_number="CB-107"))
-    return as_jpeg(stranger.image)
+    return DemoBoard(board_id="STRANGER-1", data=as_jpeg(stranger.image), defects={}, story="another product")
 
 
 STATIONS = (
@@ -109,6 +109,7 @@ STATIONS = (
         make_recipe=demo_recipe,
         boards=_joint_boards,
         stranger=_other_joints,
+        drawn=drawn_picture,
     ),
     DemoStation(
         name="aoi-parts",
@@ -116,6 +117,15 @@ STATIONS = (
         make_recipe=component_recipe,
         boards=_component_boards,
         stranger=_other_components,
+        drawn=drawn_picture,
+    ),
+    DemoStation(
+        name="spi-paste",
+        title="SPI of solder paste, family paste_print",
+        make_recipe=paste_recipe,
+        boards=paste_boards,
+        stranger=other_panel,
+        drawn=drawn_panel,
     ),
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from edge.board import Image
+from edge.board import Floats, Image
 from export.datasets import TRAIN_SPLIT, fingerprint
 from export.faults import WorkshopFault
 from export.scoring import ScoredSplit
@@ -37,5 +37,5 @@ def shared_with_threshold(scored: ScoredSplit) -> str:
     return ""
 
 
-def _fingerprints(crops: Image) -> set[bytes]:
+def _fingerprints(crops: Image | Floats) -> set[bytes]:
     return {hashlib.sha256(crop.tobytes()).digest() for crop in crops}

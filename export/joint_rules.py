@@ -20,7 +20,7 @@ CROP_PX = 64
 PLACE_SCALE, WHOLE_SCALE = 1.5, 1.0  # as the learned presets have it: what is compared sees the same pixels
 
 
-def rules_contract(*, places: bool) -> Contract:
+def rules_contract(*, places: bool, variant: str) -> Contract:
     """What the classical inspector takes: colour crops as they are; `places` where the data gave centres or boxes."""
     shape = ("N", CROP_PX, CROP_PX, 3)
     return Contract(

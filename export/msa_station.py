@@ -25,9 +25,9 @@ from calibration.msa.rates import Rate, rate_of
 from calibration.msa.study import AttributeStudy, GaugeStudy, attribute_study, gauge_study
 from edge.board import Image
 from edge.bundle import read_bundle
+from edge.capture.board_file import board_from_file
 from edge.clock import SystemClock
 from edge.crop import crop_squares
-from edge.inspect_once import board_from_file
 from edge.inspection import Inspection
 from edge.recipe import read_recipe
 from edge.scorers import EngineChoice, checked_scores, load_scorer
@@ -231,7 +231,7 @@ def _judge_boards(request: StationRequest) -> tuple[Callable[[Path, int], dict[s
     places = [f"{p.refdes}-{p.pin}" if p.pin else p.refdes for p in recipe.settings.places]
 
     def judge(path: Path, repeat: int) -> dict[str, Called]:
-        board = board_from_file(path, recipe.reference.shape, SystemClock())
+        board = board_from_file(path, inspection.reader, SystemClock())
         if board.image is not None and repeat:
             image = _changed(board.image, request, repeat)
             board = dataclasses.replace(board, image=image, trigger_ns=SystemClock().now_ns())

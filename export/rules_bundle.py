@@ -19,7 +19,7 @@ from edge.board import Floats, Image
 from edge.bundle import Contract, DataFingerprint, GraphRecord, Manifest, Parity, model_file
 from edge.references import Scorable, crops_of
 from edge.thresholds import Thresholds
-from export import component_rules, joint_rules
+from export import component_rules, joint_rules, paste_rules_bundle
 from export.agreement import agreement
 from export.approved import approved_of, scorable
 from export.bundle import BundleParts, golden_choice, write_bundle
@@ -28,12 +28,12 @@ from export.datasets import (
     TRAIN_SPLIT,
     VAL_SPLIT,
     Row,
-    contract_crops,
     fingerprint,
     has_places,
     read_data_set,
 )
 from export.families import one_of
+from export.inputs import contract_inputs
 from export.rules import RulesFault
 
 TOOL = f"boardgate train --preset rules {__version__}"
@@ -48,7 +48,7 @@ class RulesFamily(Protocol):
 
     VARIANTS: tuple[str, ...]  # the first is the default
 
-    def rules_contract(self, *, places: bool) -> Contract:
+    def rules_contract(self, *, places: bool, variant: str) -> Contract:
         """What its inspector takes; `places` where the data gave centres or boxes."""
         ...
 
@@ -73,7 +73,11 @@ class RulesFamily(Protocol):
         ...
 
 
-RULES: dict[str, Any] = {"solder_joint": joint_rules, "pth_component": component_rules}
+RULES: dict[str, Any] = {
+    "solder_joint": joint_rules,
+    "pth_component": component_rules,
+    "paste_print": paste_rules_bundle,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +111,10 @@ def write_rules_bundle(
     whole, lane = read_data_set(data, table, where), read_data_set(data, table, (*where, *val_where))
     train_rows, val_rows = whole.split(TRAIN_SPLIT), lane.split(VAL_SPLIT)
     lane.normals(VAL_SPLIT)  # raises where there is no good place to take a threshold from
-    contract = kind.rules_contract(places=has_places((*train_rows, *val_rows)))
+    contract = kind.rules_contract(places=has_places((*train_rows, *val_rows)), variant=variant)
     approved = approved_of(whole, contract)
     train, val = (
-        scorable(approved, contract_crops(data, rows, contract), rows, kind) for rows in (train_rows, val_rows)
+        scorable(approved, contract_inputs(data, rows, contract), rows, kind) for rows in (train_rows, val_rows)
     )
     rules = kind.fitted(train_rows, train, val_rows, val, contract, variant)
     model = (rules.model_dump_json(indent=2) + "\n").encode()

@@ -17,7 +17,8 @@ from edge.references import MAX_REFERENCES, Scorable, crops_of
 from edge.scorers import EngineChoice, Scorer, checked_scores, load_scorer
 from edge.thresholds import Threshold
 from export.approved import approved_of, scorable
-from export.datasets import DataSet, Row, contract_crops, read_data_set, units_of
+from export.datasets import DataSet, Row, read_data_set, units_of
+from export.inputs import contract_inputs
 from export.table_columns import boards_of, parts_of
 
 SCORING_BATCH = 256  # keeps a large split's graph input below half a gigabyte
@@ -50,8 +51,8 @@ class ScoredSplit:
     score: Floats
 
     @property
-    def crops(self) -> Image:
-        """(N, h, w, 3) uint8 BGR."""
+    def crops(self) -> Image | Floats:
+        """(N, h, w, 3) uint8 BGR, or windows (N, T, C, S, S) float32."""
         return crops_of(self.inputs)
 
     @property
@@ -108,7 +109,7 @@ def score_split(bundle_folder: Path, request: SplitRequest, engine: EngineChoice
     rows = data.split(request.split)
     data.normals(request.split)  # raises where there is no good place to compare with
     contract = bundle.manifest.contract
-    crops = contract_crops(data.folder, rows, contract)
+    crops = contract_inputs(data.folder, rows, contract)
     inputs = scorable(approved_of(data, contract, request.references), crops, rows, scorer)
     return ScoredSplit(
         bundle=bundle,

@@ -53,11 +53,11 @@ class Samples:
     train: Floats
     train_rows: tuple[Row, ...]
     val_rows: tuple[Row, ...]
-    val_crops: Image
+    val_crops: Image | Floats
     val: Floats
     all_rows: tuple[Row, ...]
     data: DataFingerprint
-    graph_input: Callable[[Image], Floats]  # crops (N, h, w, 3) to graph input, by the contract
+    graph_input: Callable[[Image | Floats], Floats]  # crops (N, h, w, 3), or windows, to graph input, by the contract
     approved: Approved | None = None  # of every part, where the family compares
 
     @property

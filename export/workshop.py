@@ -24,12 +24,12 @@ from export.checkpoint import CheckpointFault, CheckpointRecord, read_checkpoint
 from export.datasets import (
     TRAIN_SPLIT,
     VAL_SPLIT,
-    contract_crops,
     fingerprint,
     has_places,
     read_data_set,
 )
 from export.families import FamilyRecipe, Preset, Variant, load_family, one_of
+from export.inputs import contract_inputs
 from export.teaching import Check, Samples, TeachingJob
 from export.train import EpochReport, FitReport, TrainingFault
 
@@ -190,9 +190,9 @@ def read_samples(
         variant=variant,
     )
     graph_input = partial(STATION_FAMILIES[request.family].graph_input, contract=contract)
-    val_crops = contract_crops(request.data, val_rows, contract)
+    val_crops = contract_inputs(request.data, val_rows, contract)
     return contract, Samples(
-        train=graph_input(contract_crops(request.data, [r for r in train_rows if r.is_good], contract)),
+        train=graph_input(contract_inputs(request.data, [r for r in train_rows if r.is_good], contract)),
         train_rows=train_rows,
         val_rows=val_rows,
         val_crops=val_crops,

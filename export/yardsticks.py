@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge.board import Floats, Image
 from edge.bundle import Bundle, Contract
 from edge.families import FAMILIES as STATION_FAMILIES
@@ -15,11 +17,14 @@ def yardsticks(scored: ScoredSplit) -> dict[str, dict[str, float]]:
     """Yardstick -> label -> AUROC: every trivial cue, and PCA, which needs good training rows and is left out without
     them."""
     contract, data, train_crops = scored.bundle.manifest.contract, scored.data, None
+    if contract.window is not None:
+        return {}  # no picture, no cue of one; windows are held against the rules of paste
+    crops = np.asarray(scored.crops, np.uint8)
     if train_rows := [row for row in data.rows if row.split == TRAIN_SPLIT and row.is_good]:
         train_crops = contract_crops(data.folder, train_rows, contract)
-    values = trivial_cues(data.folder, scored.rows, scored.crops, train_crops)
+    values = trivial_cues(data.folder, scored.rows, crops, train_crops)
     if train_crops is not None and len(train_crops) > YARDSTICK_COMPONENTS:
-        values |= _pca_scores(scored.bundle, train_crops, scored.crops)
+        values |= _pca_scores(scored.bundle, train_crops, crops)
     good, labels = scored.is_good, scored.labels
     return {
         name: {kind: cue_auroc(cue[good], cue[labels == kind]) for kind in scored.defect_kinds}

@@ -1,4 +1,5 @@
-"""The watched folder: pictures in, boards out, each exactly once, also over a crash.
+"""The watched folder: a machine's files in, boards out, each exactly once, also over a crash. What is said of pictures
+here holds for any machine's file.
 
     inbox/X.jpg  →  work/1/UID_X.jpg  →  judged/UID_X.jpg      verdict durable
                       │ inspector died        set_aside/…       broken picture, verdict durable
@@ -21,14 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.board import MAX_BOARD_ID_LEN, Board, Reason
-from edge.capture.readers.picture import (
-    MAX_PICTURE_BYTES,
-    TAIL_BYTES,
-    PictureFault,
-    PictureSize,
-    decode_picture,
-    ends_whole,
-)
+from edge.capture.board_file import HEAD_BYTES, TAIL_BYTES, BoardFileFault, BoardReader, Content
+from edge.capture.readers.picture import MAX_PICTURE_BYTES, ends_whole
 from edge.clock import Clock
 from edge.station import CaptureSettings
 
@@ -52,15 +47,16 @@ class _Seen:
 class FolderCapture:
     """Watches `inbox`; keeps its own pictures under `home`. One process only.
 
-    `size` is what every picture must have; None when no recipe is ready, and then no picture is decoded.
+    `reader` is the recipe's; None when none is ready, and then no file is read.
     """
 
     def __init__(
-        self, inbox: Path, home: Path, settings: CaptureSettings, size: PictureSize | None, clock: Clock
+        self, inbox: Path, home: Path, settings: CaptureSettings, reader: BoardReader | None, clock: Clock
     ) -> None:
         self._inbox = inbox
         self._settings = settings
-        self._size = size
+        self._reader = reader
+        self._max_bytes = MAX_PICTURE_BYTES if reader is None else reader.max_bytes
         self._clock = clock
         self._pattern = re.compile(settings.board_id_pattern)
         self._judged = home / "judged"
@@ -115,18 +111,20 @@ class FolderCapture:
 
     def _wholeness(self, path: Path, seen: _Seen) -> str | None:
         """ "" when whole, a fault when given up on, None when it is worth waiting."""
-        if seen.size > MAX_PICTURE_BYTES:
-            return f"{seen.size} bytes, at most {MAX_PICTURE_BYTES}"
+        if seen.size > self._max_bytes:
+            return f"{seen.size} bytes, at most {self._max_bytes}"
         with path.open("rb") as file:
-            head = file.read(8)
+            head = file.read(HEAD_BYTES)
             file.seek(max(0, seen.size - TAIL_BYTES))
             tail = file.read(TAIL_BYTES)
-        if ends_whole(head, tail):
+        if (self._reader.ends_whole if self._reader is not None else ends_whole)(head, tail):
             return ""
         waited_ms = (self._clock.now_ns() - seen.since_ns) / 1e6
         if waited_ms < self._settings.half_file_timeout_ms:
             return None
-        return f"not a whole JPEG or PNG: {seen.size} bytes, no growth for {waited_ms:.0f} ms"
+        if self._reader is None:
+            return ""  # nobody can say whether it is whole; it will not be read
+        return f"not a whole {self._reader.form}: {seen.size} bytes, no growth for {waited_ms:.0f} ms"
 
     def _scan(self) -> list[tuple[os.DirEntry[str], os.stat_result]]:
         found = []
@@ -143,39 +141,42 @@ class FolderCapture:
 
     def _claim(self, path: Path, fault: str, trigger_ns: int) -> Board:
         stat = path.stat()
-        data = b"" if stat.st_size > MAX_PICTURE_BYTES else path.read_bytes()
+        data = b"" if stat.st_size > self._max_bytes else path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         label = f"{path.name}|{stat.st_mtime_ns}|{stat.st_size}|{sha256}"
         uid = hashlib.sha256(label.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         target = self._tries[0] / f"{uid}_{path.name}"
         _move(path, target)
-        return self._board(target, uid, path.stem, data, sha256, fault, Reason.CAPTURE_FAULT, trigger_ns)
+        return self._board(target, uid, path.name, data, sha256, fault, Reason.CAPTURE_FAULT, trigger_ns)
 
     def _take_up_again(self, path: Path) -> Board:
         uid, _, name = path.name.partition("_")
-        data = b"" if path.stat().st_size > MAX_PICTURE_BYTES else path.read_bytes()
+        data = b"" if path.stat().st_size > self._max_bytes else path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         died_twice = path.parent == self._tries[1]
         target = self._tries[1] / path.name
         os.replace(path, target)
         fault = "the inspector stopped twice while judging this picture" if died_twice else ""
         now_ns = self._clock.now_ns()
-        return self._board(target, uid, Path(name).stem, data, sha256, fault, Reason.INTERRUPTED, now_ns)
+        return self._board(target, uid, name, data, sha256, fault, Reason.INTERRUPTED, now_ns)
 
     def _board(
-        self, path: Path, uid: str, stem: str, data: bytes, sha256: str, fault: str, reason: Reason, trigger_ns: int
+        self, path: Path, uid: str, name: str, data: bytes, sha256: str, fault: str, reason: Reason, trigger_ns: int
     ) -> Board:
-        image = None
-        board_id = self._board_id(stem)
-        if not board_id and not fault:
-            fault = f"file name {stem!r} does not hold a board id ({self._settings.board_id_pattern})"
-        if not fault and self._size is None:
+        content, board_id = Content(), self._board_id(Path(name).stem)
+        if not fault and self._reader is None:
             fault, reason = "no recipe to judge it by", Reason.NOT_READY
-        elif not fault and self._size is not None:
+        elif not fault and self._reader is not None:
             try:
-                image = decode_picture(data, self._size)
-            except PictureFault as err:
+                content = self._reader.read(data, name)
+            except BoardFileFault as err:
                 fault, reason = str(err), Reason.CAPTURE_FAULT
+            board_id = content.board_id or board_id
+        if not board_id and not fault:
+            fault, content = (
+                f"file name {name!r} does not hold a board id ({self._settings.board_id_pattern})",
+                Content(),
+            )
         self._working[uid] = path
         return Board(
             uid=uid,
@@ -184,7 +185,8 @@ class FolderCapture:
             trigger_utc=self._clock.utc(),
             picture_path=str((self._set_aside if fault else self._judged) / path.name),
             picture_sha256=sha256,
-            image=image,
+            image=content.image,
+            panel=content.panel,
             capture_fault=fault,
             fault_reason=reason,
         )

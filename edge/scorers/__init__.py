@@ -60,6 +60,7 @@ SCORERS: dict[str, tuple[str, str]] = {
 RULES: dict[str, tuple[str, str]] = {
     "solder_joint": ("edge.scorers.rules", "RulesScorer"),
     "pth_component": ("edge.scorers.component_rules", "ComponentRulesScorer"),
+    "paste_print": ("edge.scorers.paste_rules", "PasteRulesScorer"),
 }
 
 
@@ -85,10 +86,10 @@ def load_scorer(bundle: Bundle, choice: EngineChoice) -> Scorer:
 def golden_inputs(bundle: Bundle, scorer: Scorer) -> Scorable:
     """A bundle's golden crops; where its family compares, with their approved pictures, embedded by the scorer
     itself. Raises ScorerFault."""
-    approved = bundle.golden_approved
+    approved, batch = bundle.golden_approved, bundle.golden_batch
     if approved is None:
-        return bundle.golden_batch
-    return Compared(bundle.golden_batch, scorer.embed(approved.pictures)[approved.compared])
+        return batch
+    return Compared(np.asarray(batch, np.uint8), scorer.embed(approved.pictures)[approved.compared])
 
 
 def check_golden(bundle: Bundle, scorer: Scorer, precision: Precision = "fp32") -> None:

@@ -31,7 +31,7 @@ CHUNK_CROPS = 16  # processor time a crop is least and flat from 4 to 32 (64 px 
 class _Work:
     """A board's crops, what each is compared with, and room for each output, n rows of all."""
 
-    crops: Image
+    crops: Image | Floats
     references: Floats | None
     results: dict[str, Floats]
 
@@ -69,7 +69,7 @@ class ChunkRunner:
         nothing = np.zeros((len(crops), *_row_shape(self._contract.inputs[1])), np.float32)
         return self._run_all(crops, nothing, (EMBEDDING,))[EMBEDDING]
 
-    def _run_all(self, crops: Image, references: Floats | None, outputs: Sequence[str]) -> dict[str, Floats]:
+    def _run_all(self, crops: Image | Floats, references: Floats | None, outputs: Sequence[str]) -> dict[str, Floats]:
         n = len(crops)
         if not n:
             raise ScorerFault("no crops to score")

@@ -150,7 +150,7 @@ class RulesScorer:
             raise ScorerFault(
                 f"crops: {crops.dtype} {crops.shape}, expected uint8 (N, {self._crop_px}, {self._crop_px}, 3)"
             )
-        return exceedance(self._gauge.measure(crops), self._rules.limits), None
+        return exceedance(self._gauge.measure(np.asarray(crops, np.uint8)), self._rules.limits), None
 
 
 def exceedance(measured: Floats, limits: Sequence[Limit]) -> Floats:

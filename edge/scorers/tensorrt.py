@@ -100,7 +100,7 @@ class TensorRtScorer:
         """Give the device's memory back."""
         self._runner.close()
 
-    def _run_all(self, crops: Image, references: Floats | None, outputs: Sequence[str]) -> dict[str, Floats]:
+    def _run_all(self, crops: Image | Floats, references: Floats | None, outputs: Sequence[str]) -> dict[str, Floats]:
         n, most = len(crops), self._runner.plan.max_batch
         if not n:
             raise ScorerFault("no crops to score")
@@ -113,7 +113,7 @@ class TensorRtScorer:
                 result[chunk] = values[name]
         return results
 
-    def _run(self, crops: Image, references: Floats | None) -> dict[str, Floats]:
+    def _run(self, crops: Image | Floats, references: Floats | None) -> dict[str, Floats]:
         """One chunk; the arrays are good until the next one."""
         n = len(crops)
         try:

@@ -12,12 +12,12 @@ from export.commands.console import console, errors, known_faults
 
 
 def twin(
-    kind: Annotated[Literal["joints", "components"], typer.Argument(help="What the boards carry.")],
+    kind: Annotated[Literal["joints", "components", "prints"], typer.Argument(help="What the boards carry.")],
     out: Annotated[Path, typer.Argument(help="The data set folder to make.")],
     boards: Annotated[int, typer.Option(min=3, help="How many boards, all splits together.")] = 40,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     difficulty: Annotated[str, typer.Option(help="easy, line, hand_held.")] = "line",
-    defect_rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the places of val and dev-test.")] = 0.1,
+    defect_rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the places of val and dev-test; of runs of boards, for prints.")] = 0.1,
 ) -> None:
     """Draw a data set of simulated boards; the same arguments give the same bytes.
 
@@ -26,14 +26,16 @@ def twin(
     with known_faults():
         from export.simulator.components.sets import write_component_set  # noqa: PLC0415
         from export.simulator.datasets import write_header_set  # noqa: PLC0415
+        from export.simulator.paste.sets import write_paste_set  # noqa: PLC0415
 
         with errors.status("drawing boards"):
             try:
-                counts = (
-                    write_header_set(out, boards, seed, difficulty, defect_rate).joints
-                    if kind == "joints"
-                    else write_component_set(out, boards, seed, difficulty, defect_rate).components
-                )
+                if kind == "joints":
+                    counts = write_header_set(out, boards, seed, difficulty, defect_rate).joints
+                elif kind == "components":
+                    counts = write_component_set(out, boards, seed, difficulty, defect_rate).components
+                else:
+                    counts = write_paste_set(out, boards, seed, difficulty, defect_rate).boards
             except (ValueError, FileExistsError) as err:
                 raise typer.BadParameter(str(err)) from None
         table = Table("split", "label", "rows", title=f"{out}: on the line twin", title_justify="left")

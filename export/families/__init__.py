@@ -29,6 +29,7 @@ Row = TypeVar("Row")
 FAMILIES: dict[str, str] = {
     "solder_joint": "export.families.solder_joint.recipe",
     "pth_component": "export.families.pth_component.recipe",
+    "paste_print": "export.families.paste_print.recipe",
 }
 
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from edge.board import Image
 from edge.bundle import read_bundle
 from edge.thresholds import Precision
-from export.datasets import contract_crops, read_data_set
+from export.datasets import read_data_set
+from export.inputs import contract_inputs
 from export.parity.flips import FlipReport, bundle_feeds, compare_verdicts
 from export.parity.layers import LayerError, LayerReport, compare_layers
 from export.parity.sides import Side, runner, side_against, side_of
@@ -92,7 +93,7 @@ def compare(request: ParityRequest) -> Comparison:
     sides = (side_of(bundle), side_against(bundle, request.against))
     data = read_data_set(request.data, request.table, request.where)
     rows = data.split(request.split)
-    crops = contract_crops(data.folder, rows, bundle.manifest.contract)
+    crops = contract_inputs(data.folder, rows, bundle.manifest.contract)
     inputs = bundle_feeds(bundle, data, crops, rows)
     runs = (runner(sides[0]), runner(sides[1]))
     verdicts = compare_verdicts(sides, runs, inputs, rows, request.most_shown)

@@ -1,5 +1,5 @@
 """Which layers INT8 hurts, by trying: each alone in INT8, then the worst of them left in float until the verdicts
-hold."""
+hold. A layer that an unrolled graph runs many times is one layer: its nodes share a name and go together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Build = Callable[[Sequence[Layer]], bytes]  # the layers in INT8 to the graph
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What one layer alone in INT8 does to the validation scores."""
+    """What one layer alone in INT8 does to the validation scores; `layer` is the first of its nodes."""
 
     layer: Layer
     error_frac: float
@@ -37,12 +37,12 @@ class Relaxed:
 def effects_of(layers: Sequence[Layer], build: Build, judge: Judge) -> tuple[Effect, ...]:
     """Every layer alone in INT8, the worst first."""
     found = []
-    for layer in layers:
-        candidate = judge.judge(build([layer]))
+    for nodes in _by_name(layers):
+        candidate = judge.judge(build(nodes))
         changed = round((1.0 - candidate.parity.verdict_agreement_frac) * candidate.parity.n)
         found.append(
             Effect(
-                layer=layer,
+                layer=nodes[0],
                 error_frac=candidate.error_frac,
                 spearman=candidate.parity.spearman,
                 changed_verdicts=changed,
@@ -62,13 +62,18 @@ def relax(layers: Sequence[Layer], build: Build, judge: Judge) -> Relaxed:
     effects = effects_of(layers, build, judge)
     tried = [Relaxed(candidate=whole, kept=(), effects=effects)]
     kept: list[Layer] = []
-    for effect in effects[: int(MAX_KEPT_FRAC * len(layers))]:
+    for effect in effects[: int(MAX_KEPT_FRAC * len(_by_name(layers)))]:
         kept.append(effect.layer)
-        candidate = judge.judge(build([layer for layer in layers if layer not in kept]))
+        names = {layer.name for layer in kept}
+        candidate = judge.judge(build([layer for layer in layers if layer.name not in names]))
         tried.append(Relaxed(candidate=candidate, kept=tuple(kept), effects=effects))
         if not candidate.refusal:
             return tried[-1]
     return min(tried, key=lambda relaxed: rank(relaxed.candidate))
+
+
+def _by_name(layers: Sequence[Layer]) -> list[list[Layer]]:
+    return [[layer for layer in layers if layer.name == name] for name in dict.fromkeys(layer.name for layer in layers)]
 
 
 def rank(candidate: Candidate) -> tuple[int, float, float]:

@@ -12,7 +12,7 @@ import cv2
 import pytest
 
 from edge.clock import SystemClock
-from edge.inspect_once import board_from_file
+from edge.capture.board_file import board_from_file
 from edge.inspection import Inspection
 from edge.journal import JournalWriter
 from edge.recipe import read_recipe
@@ -115,7 +115,7 @@ def test_replay_shows_no_difference_for_the_same_bundle_and_all_for_a_stricter_o
     inspection = Inspection(read_recipe(desk / "recipe"), EngineChoice(threads=1), SystemClock())
     journal = JournalWriter(tmp_path / "journal.sqlite")
     for name in ("GOOD", "BAD"):
-        board = board_from_file(desk / f"{name}.jpg", inspection.recipe.reference.shape, SystemClock())
+        board = board_from_file(desk / f"{name}.jpg", inspection.reader, SystemClock())
         journal.store(inspection.inspect(board).verdict, "2026-01-01T")
     journal.close()
     same = boardgate("replay", tmp_path / "journal.sqlite", "--recipe", desk / "recipe")

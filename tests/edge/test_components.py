@@ -11,7 +11,7 @@ import pytest
 from edge.board import Board, Outcome, Reason
 from edge.bundle import BundleFault, read_bundle
 from edge.clock import SystemClock
-from edge.inspect_once import board_from_file
+from edge.capture.board_file import board_from_file
 from edge.inspection import Inspection
 from edge.recipe import Part, PictureFile, read_recipe
 from edge.recipe_new import new_recipe
@@ -55,7 +55,7 @@ def make(desk: Path, bundle: Path, table: str = TABLE, n_good: int = 3) -> Path:
 def outcome(desk: Path, **changes: str) -> tuple[Outcome, set[str]]:
     inspection = Inspection(read_recipe(desk / "recipe"), EngineChoice(), SystemClock())
     cv2.imwrite(str(desk / "board.png"), parts_board(99, **changes))
-    board: Board = board_from_file(desk / "board.png", inspection.recipe.reference.shape, SystemClock())
+    board: Board = board_from_file(desk / "board.png", inspection.reader, SystemClock())
     verdict = inspection.inspect(board).verdict
     assert verdict.reason is Reason.JUDGED
     return verdict.outcome, {finding.region.name for finding in verdict.defects}

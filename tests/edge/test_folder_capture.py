@@ -11,6 +11,7 @@ import pytest
 
 from edge.board import Board, Reason
 from edge.capture import Capture
+from edge.capture.board_file import PictureReader
 from edge.capture.folder import FolderCapture
 from edge.capture.readers.picture import PictureSize
 from edge.capture.replay import ReplayCapture
@@ -35,7 +36,8 @@ def inbox(tmp_path: Path) -> Path:
 
 
 def capture(inbox: Path, size: PictureSize | None = SIZE, **changes: object) -> FolderCapture:
-    return FolderCapture(inbox, inbox.parent / "home", settings(inbox, **changes), size, SystemClock())
+    reader = None if size is None else PictureReader(size=size)
+    return FolderCapture(inbox, inbox.parent / "home", settings(inbox, **changes), reader, SystemClock())
 
 
 def take(source: Capture) -> Board:

@@ -163,7 +163,7 @@ def test_a_failure_while_writing_leaves_the_older_recipe(
     bench: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = read_recipe(_make(bench, bundle)).sha256
-    monkeypatch.setattr("edge.recipe_new.sync", _full_disk)
+    monkeypatch.setattr("edge.recipe_folder.sync", _full_disk)
     with pytest.raises(OSError, match="disk full"):
         _make(bench, bundle, part_number="H-2")
     assert read_recipe(bench / "recipes" / "header").sha256 == first

@@ -18,7 +18,7 @@ from export.joint_rules import rules_contract as joint_contract
 pytestmark = pytest.mark.unit
 COLUMNS = "path,label,split,component,turns_deg,x0,y0,x1,y1"
 TWO_PARTS = ("1.png,good,train,R1,0", "2.png,good,train,C1,0")
-CONTRACT: Contract = rules_contract(places=True)
+CONTRACT: Contract = rules_contract(places=True, variant="good_only")
 
 
 @pytest.fixture

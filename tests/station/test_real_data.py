@@ -11,7 +11,7 @@ import pytest
 
 from edge.board import Outcome, Reason
 from edge.clock import SystemClock
-from edge.inspect_once import board_from_file
+from edge.capture.board_file import board_from_file
 from edge.inspection import Inspection
 from edge.recipe import read_recipe
 from edge.recipe_new import new_recipe
@@ -92,12 +92,11 @@ def test_a_second_product_is_a_station_too_and_neither_is_taken_for_the_other(
         picture=complete[0],
     )
     inspection = Inspection(read_recipe(tmp_path / "recipe"), EngineChoice(), SystemClock())
-    shape = inspection.recipe.reference.shape
     for path in complete[1:4] + [p for p, r in index.items() if r["split"] == "val" and r["label"] == "anomaly"][:3]:
-        verdict = inspection.inspect(board_from_file(data / path, shape, SystemClock())).verdict
+        verdict = inspection.inspect(board_from_file(data / path, inspection.reader, SystemClock())).verdict
         assert verdict.reason in (Reason.JUDGED, Reason.OUT_OF_VIEW), (path, verdict.detail)
         assert len(verdict.findings) >= len(inspection.recipe.settings.places) - 2
     other = Inspection(read_recipe(headers), EngineChoice(), SystemClock())
-    stranger = board_from_file(data / complete[1], shape, SystemClock())
+    stranger = board_from_file(data / complete[1], inspection.reader, SystemClock())
     held = other.inspect(stranger).verdict
     assert (held.outcome, held.reason) == (Outcome.UNDECIDED, Reason.NOT_REGISTERED)

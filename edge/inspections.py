@@ -1,0 +1,85 @@
+"""A recipe of either kind, and what inspects boards by it: pictures (`edge.inspection`) or paste
+(`edge.paste.inspection`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from edge.board import Board, Image
+from edge.bundle import bundle_identity
+from edge.capture.board_file import BoardReader
+from edge.clock import Clock
+from edge.gate import Judged
+from edge.inspection import Inspected, Inspection
+from edge.paste.inspection import PasteInspection
+from edge.paste.recipe import PasteRecipe, read_paste_recipe
+from edge.recipe import BundleRef, Recipe, read_recipe
+from edge.scorers import EngineChoice
+from edge.settings import SettingsFault, read_toml
+
+AnyRecipe = Recipe | PasteRecipe
+
+
+class BoardInspection(Protocol):
+    """What the station, `inspect` and `replay` need of an inspection."""
+
+    @property
+    def judged(self) -> Judged:
+        """Which recipe and bundles stand behind its verdicts."""
+        ...
+
+    @property
+    def reader(self) -> BoardReader:
+        """What reads the recipe's machine's files."""
+        ...
+
+    def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
+        """Exactly one verdict for every board."""
+        ...
+
+    def drawn(self, board: Board, inspected: Inspected) -> Image | None:
+        """The board with its verdict, (h, w, 3) uint8 BGR; None where there is nothing to draw on."""
+        ...
+
+
+class _Kind(BaseModel):
+    """The one key that tells recipes apart; all else is checked by the kind's own model."""
+
+    model_config = ConfigDict(extra="ignore")
+    machine: str = ""
+
+
+def open_recipe(path: Path) -> AnyRecipe:
+    """Read a recipe of either kind, from its folder or its `recipe.toml`. Raises SettingsFault with all faults."""
+    file = path / "recipe.toml" if path.is_dir() else path
+    if read_toml(file, _Kind).machine:
+        return read_paste_recipe(file)
+    return read_recipe(file)
+
+
+def inspection_of(recipe: AnyRecipe, engine: EngineChoice, clock: Clock) -> BoardInspection:
+    """Engines loaded, golden inputs checked. Raises BundleFault."""
+    if isinstance(recipe, PasteRecipe):
+        return PasteInspection(recipe, engine, clock)
+    return Inspection(recipe, engine, clock)
+
+
+def bundles_of(recipe: AnyRecipe) -> Mapping[str, BundleRef]:
+    """The bundles a recipe names."""
+    return recipe.bundles if isinstance(recipe, PasteRecipe) else recipe.settings.bundles
+
+
+def with_bundle(recipe: AnyRecipe, bundle: Path) -> AnyRecipe:
+    """The recipe judged by another bundle. Raises SettingsFault where it has several."""
+    ref = BundleRef(path=str(bundle.resolve()), sha256=bundle_identity(bundle))
+    if isinstance(recipe, PasteRecipe):
+        return replace(recipe, settings=recipe.settings.model_copy(update={"bundle": ref}))
+    if len(recipe.settings.bundles) != 1:
+        raise SettingsFault([f"{recipe.folder}: has {len(recipe.settings.bundles)} bundles, --bundle replaces one"])
+    name = next(iter(recipe.settings.bundles))
+    return replace(recipe, settings=recipe.settings.model_copy(update={"bundles": {name: ref}}))

@@ -1,0 +1,137 @@
+"""Planes: a window of boards as a graph or a rule takes it, (tiles, T, planes, S, S) float32.
+
+Geometry and conversion of numbers only, for all pads of a board at once; whatever judges is in the graph. Where no pad
+is, and where a board of the window is missing, every plane is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.paste.panel import Numbers
+from edge.paste.table import STROKES, PadTable
+
+Floats = NDArray[np.float32]
+Groups = NDArray[np.int64]
+Measured = NDArray[np.bool_]
+
+SIGMA_FLOOR = 1e-9
+CLIP_Z = 20.0  # an empty pad lies some 18 sigma below its mean: more says nothing
+
+
+class BoardPads:
+    """One board's pads against a table; each plane is worked out once, when first asked for."""
+
+    def __init__(self, table: PadTable, values_pct: Numbers, counter: int | None) -> None:
+        """`values_pct` (P, 2) volume and area in the table's order, NaN where a pad was not measured."""
+        self.measured: Measured = np.asarray(np.isfinite(values_pct).all(axis=1))
+        self._table, self._counter = table, counter
+        self._pct: Numbers = np.where(self.measured[:, None], values_pct, table.mean_pct)
+        self.z: Numbers = np.clip((self._pct - table.mean_pct) / table.sigma_pct, -CLIP_Z, CLIP_Z)
+        self.level: Numbers = np.asarray(np.median(self.z, axis=0))
+
+    def volume(self) -> Numbers:
+        """Volume in sigmas of this pad over good panels."""
+        return self.z[:, 0]
+
+    def area(self) -> Numbers:
+        """Area in sigmas of this pad over good panels."""
+        return self.z[:, 1]
+
+    def mask(self) -> Numbers:
+        """1: here is a pad, and it was measured."""
+        return self.measured.astype(np.float64)
+
+    def volume_level(self) -> Numbers:
+        """The board's median of volume z, the same for all pads: what moved the whole board."""
+        return np.full(len(self.z), self.level[0])
+
+    def area_level(self) -> Numbers:
+        """The board's median of area z."""
+        return np.full(len(self.z), self.level[1])
+
+    def group_volume(self) -> Numbers:
+        """Volume in sigmas of its aperture group over good panels."""
+        table = self._table
+        z = (self._pct[:, 0] - table.group_mean_pct[table.group, 0]) / table.group_sigma_pct[table.group, 0]
+        return np.asarray(np.clip(z, -CLIP_Z, CLIP_Z))
+
+    def group_centred(self) -> Numbers:
+        """`group_volume` minus its own group's median on this board."""
+        z = self.group_volume()
+        return np.asarray(z - _by_group(z, self._table.group, np.median)[self._table.group])
+
+    def group_refitted(self) -> Numbers:
+        """Volume in sigmas of its aperture group, mean and sigma refitted on this very board (the paper's rule)."""
+        group, volume = self._table.group, self._pct[:, 0]
+        mean, sigma = _by_group(volume, group, np.mean), _by_group(volume, group, np.std)
+        return np.asarray(np.clip((volume - mean[group]) / np.maximum(sigma[group], SIGMA_FLOOR), -CLIP_Z, CLIP_Z))
+
+    def periodic_volume(self) -> Numbers:
+        """Volume z without the board's level and without what stroke and wipe usually leave on this pad."""
+        return self._periodic(0)
+
+    def periodic_area(self) -> Numbers:
+        """Area z, the same."""
+        return self._periodic(1)
+
+    def stroke(self) -> Numbers:
+        """-1 and 1 by counter mod 2; 0 where the machine does not count."""
+        return np.full(len(self.z), 0.0 if self._counter is None else 2.0 * (self._counter % STROKES) - 1.0)
+
+    def wipe(self) -> Numbers:
+        """Panels since the stencil was wiped, 0 to 1, by counter mod W; 0 where the machine does not count."""
+        every = self._table.wipe_every
+        return np.full(len(self.z), 0.0 if self._counter is None else (self._counter % every) / max(1, every - 1))
+
+    def _periodic(self, channel: int) -> Numbers:
+        z: Numbers = self.z[:, channel] - self.level[channel]
+        if self._counter is None:
+            return z
+        table = self._table
+        z = z - table.stroke_z[:, self._counter % STROKES, channel]
+        return np.asarray(z - table.wipe_z[:, self._counter % table.wipe_every, channel])
+
+
+PLANES: dict[str, Callable[[BoardPads], Numbers]] = {
+    name: getattr(BoardPads, name)
+    for name in (
+        "mask",
+        "volume",
+        "area",
+        "volume_level",
+        "area_level",
+        "group_volume",
+        "group_centred",
+        "group_refitted",
+        "periodic_volume",
+        "periodic_area",
+        "stroke",
+        "wipe",
+    )
+}
+
+
+def board_planes(table: PadTable, board: BoardPads, names: Sequence[str]) -> Floats:
+    """(tiles, planes, S, S) float32 of one board."""
+    side = table.side_cells
+    planes = np.zeros((table.n_tiles, len(names), side, side), np.float32)
+    for k, name in enumerate(names):
+        planes[table.tile, k, table.row, table.col] = np.where(board.measured, PLANES[name](board), 0.0)
+    return planes
+
+
+def pads_of_map(table: PadTable, maps: Floats) -> Floats:
+    """(P,) of a map (tiles, S, S): each pad's own cell."""
+    return np.asarray(maps[table.tile, table.row, table.col])
+
+
+def _by_group(values: Numbers, group: Groups, statistic: Callable[[Numbers], np.floating]) -> Numbers:
+    """(G,): a statistic of each group's pads on this board."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
+    parts = np.split(values[order], starts[1:])
+    return np.array([statistic(part) if len(part) else 0.0 for part in parts])

@@ -1,0 +1,89 @@
+"""A recipe of paste: which panel, its pads and what good prints of them show, and the bundle that judges.
+
+A folder like a recipe of pictures: `recipe.toml`, `pads.csv` and `groups.csv`. Everything is named by path and hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edge.bundle import BundleFault, read_bundle
+from edge.capture.readers.paste_settings import PasteFileSettings
+from edge.paste.panel import PasteFault
+from edge.paste.table import PadTable
+from edge.paste.table_file import MAX_WIPE_EVERY, table_from_csv
+from edge.recipe import BundleRef, PictureFile
+from edge.settings import Name, Settings, SettingsFault, read_toml
+
+MAX_TABLE_BYTES = 128 * 1024 * 1024  # 200,000 pads at some 400 bytes, with room
+
+
+class PasteRecipeFile(Settings):
+    """`recipe.toml` of a recipe of paste."""
+
+    schema_version: Literal[1]
+    machine: Literal["spi"]
+    id: Name
+    part_number: Annotated[str, Field(min_length=1, max_length=64)]
+    job: Annotated[str, Field(max_length=128)]  # the machine's program for this panel and side; another is held
+    verdict_budget_ms: Annotated[int, Field(ge=20, le=60_000)]
+    file: PasteFileSettings  # how its machine's files are read
+    wipe_every_boards: Annotated[int, Field(ge=1, le=MAX_WIPE_EVERY)]
+    pads: PictureFile
+    groups: PictureFile
+    bundle: BundleRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasteRecipe:
+    """A checked recipe and its pad table. `sha256` covers `recipe.toml`, which names all else by hash."""
+
+    settings: PasteRecipeFile
+    folder: Path
+    sha256: str
+    table: PadTable
+
+    @property
+    def bundle_folder(self) -> Path:
+        """Where the bundle lies."""
+        return (self.folder / self.settings.bundle.path).resolve()
+
+    @property
+    def bundles(self) -> dict[str, BundleRef]:
+        """The one bundle, as recipes of pictures name theirs."""
+        return {"paste": self.settings.bundle}
+
+
+def read_paste_recipe(file: Path) -> PasteRecipe:
+    """Read `recipe.toml` of a recipe of paste and its tables. Raises SettingsFault with all faults."""
+    settings = read_toml(file, PasteRecipeFile)
+    pads, groups = _read_table(file, "pads", settings.pads), _read_table(file, "groups", settings.groups)
+    try:
+        contract = read_bundle((file.parent / settings.bundle.path).resolve(), settings.bundle.sha256).manifest.contract
+        table = table_from_csv(pads, groups, side_cells=contract.crop_px, wipe_every=settings.wipe_every_boards)
+    except (PasteFault, BundleFault) as fault:
+        raise SettingsFault([f"{file}: {fault}"]) from None
+    return PasteRecipe(
+        settings=settings,
+        folder=file.parent,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        table=table,
+    )
+
+
+def _read_table(recipe_file: Path, name: str, named: PictureFile) -> bytes:
+    path = recipe_file.parent / named.path
+    try:
+        if path.stat().st_size > MAX_TABLE_BYTES:
+            raise SettingsFault([f"{recipe_file} {name}: {path} is larger than {MAX_TABLE_BYTES} bytes"])
+        data = path.read_bytes()
+    except OSError as err:
+        raise SettingsFault([f"{recipe_file} {name}: {path}: {err.strerror}"]) from None
+    if (found := hashlib.sha256(data).hexdigest()) != named.sha256:
+        raise SettingsFault([f"{recipe_file} {name}.sha256: {path} has {found}, the recipe says {named.sha256}"])
+    return data

@@ -1,0 +1,79 @@
+"""Rules of paste as a family of rules has it (`export.rules_bundle`): contract, fitting and scoring by comparator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.board import Floats, Image
+from edge.bundle import Contract, TensorSpec, WindowSpec
+from edge.references import Compared, Scorable
+from edge.scorers.paste_rules import PLANES_OF, Comparator, PasteRulesFile, comparator_map
+from export.datasets import Row
+from export.families import one_of
+from export.paste_rules import LAST_BOARD, charts_of, fit_paste_rules
+from export.rules import RulesFault
+
+BOARDS, SIDE_CELLS = 10, 48  # a window as the family's networks take it
+
+VARIANTS: tuple[Comparator, ...] = ("ewma", "pad_level", "pad", "group_median", "group", "refit")
+
+
+def rules_contract(*, places: bool, variant: str) -> Contract:  # noqa: ARG001 - the same for all
+    """What a comparator takes: windows of its planes, of one board where it smooths nothing."""
+    comparator = _comparator(variant)
+    planes = PLANES_OF[comparator]
+    boards = BOARDS if any(kind != LAST_BOARD[0] for kind in charts_of(comparator)) else 1
+    shape = ("N", boards, len(planes), SIDE_CELLS, SIDE_CELLS)
+    return Contract(
+        crop_px=SIDE_CELLS,
+        region_scale=1.0,
+        channels="planes",
+        normalisation="per_pad",
+        window=WindowSpec(boards=boards, planes=planes),
+        inputs=(TensorSpec(name="window", shape=shape, dtype="float32", meaning="planes of the last boards"),),
+        outputs=(
+            TensorSpec(name="score", shape=("N",), dtype="float32", meaning="greatest |map|, in sigmas"),
+            TensorSpec(
+                name="map",
+                shape=("N", SIDE_CELLS, SIDE_CELLS),
+                dtype="float32",
+                meaning="signed sigmas of each pad of the last board",
+            ),
+        ),
+    )
+
+
+def embed(crops: Image) -> Floats:
+    """Rules of paste compare nothing."""
+    raise RulesFault(f"rules of paste compare nothing; {len(crops)} pictures were given to compare with")
+
+
+def fitted(
+    train_rows: Sequence[Row],
+    train: Scorable,
+    val_rows: Sequence[Row],  # noqa: ARG001 - the same for all
+    val: Scorable,  # noqa: ARG001
+    contract: Contract,  # noqa: ARG001
+    variant: str,
+) -> PasteRulesFile:
+    """The charts of a comparator, from the good windows of `train`. Raises RulesFault."""
+    comparator, good = _comparator(variant), np.array([row.is_good for row in train_rows])
+    return fit_paste_rules(comparator, _windows(train)[good], PLANES_OF[comparator])
+
+
+def score(rules: PasteRulesFile, inputs: Scorable) -> Floats:
+    """Scores (N,) as the station's scorer gives them."""
+    maps = comparator_map(rules, _windows(inputs), PLANES_OF[rules.comparator])
+    return np.asarray(np.abs(maps).max(axis=(1, 2)), np.float32)
+
+
+def _comparator(variant: str) -> Comparator:
+    return one_of({name: name for name in VARIANTS}, variant, "variant of paste rules")
+
+
+def _windows(inputs: Scorable) -> Floats:
+    if isinstance(inputs, Compared) or inputs.ndim != 5:
+        raise RulesFault("rules of paste take windows (N, T, C, S, S)")
+    return np.asarray(inputs, np.float32)
