@@ -232,6 +232,7 @@ def recipe_paste(
     --part PP-1 --out recipes/top
     """
     from edge.capture.readers.paste_settings import PasteFileSettings  # noqa: PLC0415
+    from edge.paste.recipe import FEW_DAYS, read_paste_recipe  # noqa: PLC0415
     from edge.paste.recipe_new import new_paste_recipe  # noqa: PLC0415
     from edge.settings import read_toml  # noqa: PLC0415
 
@@ -247,8 +248,15 @@ def recipe_paste(
             cell_mm=cell_mm,
             wipe_every_boards=wipe_every,
         )
+        made = read_paste_recipe(file).settings
     except _known_faults() as fault:
         raise _fail(fault) from None
+    if made.n_good_days < FEW_DAYS:
+        console.print(
+            f"[yellow]![/] {made.n_good_panels} good panels of {made.n_good_days} days: what the line does from day to "
+            f"day is not known yet and may be called; add panels of {FEW_DAYS} days or more",
+            highlight=False,
+        )
     console.print(f"[green]✓[/] {file}", highlight=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edge.paste.drawing import Drawing
 from edge.paste.recipe_new import new_paste_recipe
 from edge.paste.table import PadTable
 from export.demo_board import DemoBoard
+from export.simulator.paste.difficulty import DIFFICULTIES
 from export.simulator.paste.faults import printer_fault
 from export.simulator.paste.files import FILE_SETTINGS, barcode_of, job_of, write_koh_young
 from export.simulator.paste.prints import PrintRun, print_run
@@ -23,7 +25,8 @@ from export.simulator.paste.windows import injected, product_table
 
 PASTE_BUNDLE = Path(__file__).parent / "demo_paste_bundle"
 PRODUCT = "PP-1"
-GOOD_PANELS, GOOD_SEED = 120, 2040  # what the recipe learns from
+GOOD_PANELS, GOOD_SEED = 120, 2040  # what the recipe learns from …
+DAYS = replace(DIFFICULTIES["line"], boards_per_day=12, boards_per_run=12)  # … over ten days
 SEED = 2041
 FAULT, AMPLITUDE = "support", 6.0
 CLEAN_FRAC = 0.35  # of the boards, before the printer begins to fail
@@ -33,7 +36,7 @@ BUDGET_MS = 2_000
 
 def paste_recipe(folder: Path, bundle: Path = PASTE_BUNDLE) -> Path:
     """The recipe of the twin's panel, learned from good panels' files. Nothing is trained for it."""
-    product, run = paste_product(PRODUCT), print_run(paste_product(PRODUCT), GOOD_PANELS, GOOD_SEED)
+    product, run = paste_product(PRODUCT), print_run(paste_product(PRODUCT), GOOD_PANELS, GOOD_SEED, DAYS)
     source = folder.parent / f"{folder.name}-source"
     source.mkdir(parents=True, exist_ok=True)
     files = [source / f"{barcode_of(run, k)}.csv" for k in range(len(run))]
@@ -89,5 +92,5 @@ def drawn_panel(data: bytes, verdict: Verdict) -> Image:
 def _table() -> PadTable:
     """What the recipe learned: the same good panels give the same table."""
     product: PasteProduct = paste_product(PRODUCT)
-    run: PrintRun = print_run(product, GOOD_PANELS, GOOD_SEED)
+    run: PrintRun = print_run(product, GOOD_PANELS, GOOD_SEED, DAYS)
     return product_table(product, run)

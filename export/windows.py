@@ -16,12 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from edge.capture.readers.paste import read_panel
-from edge.capture.readers.paste_settings import PasteFileSettings
 from numpy.typing import NDArray
 
 from edge.board import Floats
-from edge.bundle import Contract
+from edge.bundle import Contract, WindowSpec
+from edge.capture.readers.paste import read_panel
+from edge.capture.readers.paste_settings import PasteFileSettings
 from edge.paste.learn import grid_for, groups_of, table_of, values_of
 from edge.paste.panel import Numbers, PasteFault, PastePanel
 from edge.paste.planes import BoardPads, board_planes
@@ -46,6 +46,7 @@ class Prints:
     counters: tuple[int | None, ...]
     at: dict[str, int]  # path -> which board
     before: tuple[int | None, ...]  # the board printed before each, in the same run
+    run: tuple[str, ...]
 
 
 def contract_windows(folder: Path, rows: Sequence[Row], contract: Contract) -> Floats:
@@ -56,17 +57,26 @@ def contract_windows(folder: Path, rows: Sequence[Row], contract: Contract) -> F
         raise DataFault(f"{folder}: the bundle judges pictures, and these are boards of paste")
     if prints.table.n_tiles != 1:
         raise DataFault(f"{folder}: a panel of {prints.table.n_tiles} tiles; training takes panels of one")
-    chains = [_chain(prints, prints.at[row.path], spec.boards) for row in rows]
-    needed = sorted({board for chain in chains for board in chain})
-    planes = {
-        k: board_planes(prints.table, BoardPads(prints.table, prints.values[k], prints.counters[k]), spec.planes)[0]
-        for k in needed
-    }
-    side = contract.crop_px
-    windows = np.zeros((len(rows), spec.boards, len(spec.planes), side, side), np.float32)
+    return windows_at(prints, [prints.at[row.path] for row in rows], spec)
+
+
+def windows_at(prints: Prints, ends: Sequence[int], spec: WindowSpec, last_z: Numbers | None = None) -> Floats:
+    """(N, T, C, S, S) float32 of the boards `ends` and those before them; `last_z` (P, 2) table sigmas are added to the
+    last board of each."""
+    table, side = prints.table, prints.table.side_cells
+
+    def planes_of(board: int, extra_z: Numbers | None = None) -> Floats:
+        values = prints.values[board] + (0.0 if extra_z is None else extra_z * table.sigma_pct)
+        return board_planes(table, BoardPads(table, values, prints.counters[board]), spec.planes)[0]
+
+    chains = [_chain(prints, end, spec.boards) for end in ends]
+    planes = {board: planes_of(board) for board in sorted({board for chain in chains for board in chain})}
+    windows = np.zeros((len(ends), spec.boards, len(spec.planes), side, side), np.float32)
     for window, chain in zip(windows, chains, strict=True):
         for age, board in enumerate(chain):
             window[spec.boards - 1 - age] = planes[board]
+        if last_z is not None:
+            window[-1] = planes_of(chain[0], last_z)
     return windows
 
 
@@ -109,6 +119,7 @@ def _read(folder: Path, side_cells: int, _digest: str) -> Prints:
         counters=counters,
         at={record["path"]: k for k, record in enumerate(records)},
         before=_before(records, counters),
+        run=tuple(record.get("run", "") for record in records),
     )
 
 

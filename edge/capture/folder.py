@@ -164,9 +164,12 @@ class FolderCapture:
         self, path: Path, uid: str, name: str, data: bytes, sha256: str, fault: str, reason: Reason, trigger_ns: int
     ) -> Board:
         content, board_id = Content(), self._board_id(Path(name).stem)
-        if not fault and self._reader is None:
+        if fault:
+            # What the inspector died over is not touched again.
+            fault = fault if reason is Reason.INTERRUPTED else self._named(fault, data, name)
+        elif self._reader is None:
             fault, reason = "no recipe to judge it by", Reason.NOT_READY
-        elif not fault and self._reader is not None:
+        else:
             try:
                 content = self._reader.read(data, name)
             except BoardFileFault as err:
@@ -190,6 +193,16 @@ class FolderCapture:
             capture_fault=fault,
             fault_reason=reason,
         )
+
+    def _named(self, fault: str, data: bytes, name: str) -> str:
+        """The fault, with where in the file it shows, if the reader can say: what never looked whole may be damaged."""
+        if self._reader is None or not data:
+            return fault
+        try:
+            self._reader.read(data, name)
+        except BoardFileFault as err:
+            return f"{fault}; {err}"
+        return fault
 
     def _board_id(self, stem: str) -> str:
         """The board id in a file name, or "" where there is none that a gate link can carry."""

@@ -20,6 +20,7 @@ from edge.paste.table_file import MAX_WIPE_EVERY, table_from_csv
 from edge.recipe import BundleRef, PictureFile
 from edge.settings import Name, Settings, SettingsFault, read_toml
 
+FEW_DAYS = 3  # of good panels; from fewer, what a line does from day to day looks like a defect
 MAX_TABLE_BYTES = 128 * 1024 * 1024  # 200,000 pads at some 400 bytes, with room
 
 
@@ -33,6 +34,8 @@ class PasteRecipeFile(Settings):
     job: Annotated[str, Field(max_length=128)]  # the machine's program for this panel and side; another is held
     verdict_budget_ms: Annotated[int, Field(ge=20, le=60_000)]
     file: PasteFileSettings  # how its machine's files are read
+    n_good_panels: Annotated[int, Field(ge=1)]  # what pads.csv was learned from
+    n_good_days: Annotated[int, Field(ge=1)]
     wipe_every_boards: Annotated[int, Field(ge=1, le=MAX_WIPE_EVERY)]
     pads: PictureFile
     groups: PictureFile

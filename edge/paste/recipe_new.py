@@ -65,6 +65,8 @@ def new_paste_recipe(
         job=panels[0].job,
         verdict_budget_ms=verdict_budget_ms,
         file=file,
+        n_good_panels=len(panels),
+        n_good_days=len({panel.printed[:10] for panel in panels}),
         wipe_every_boards=wipe_every_boards,
         pads=named[PADS_FILE],
         groups=named[GROUPS_FILE],

@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch, pytest.mark.needs_rtx]
 
 ORIN_LIKE, ADA = (8, 6), (8, 9)
 PROFILE = BatchProfile(opt=16, max=64)
-ONE_A_PRESET, SMALL = ("pth_component",), ("tiny",)
+ONE_A_PRESET, SMALL = ("pth_component", "paste_print"), ("tiny",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,8 @@ def test_every_preset_of_every_family_builds(family: str) -> None:
 
 
 def test_unknown_names_say_what_there_is() -> None:
-    with pytest.raises(UnknownName, match=r"family 'solder' is not one of \['pth_component', 'solder_joint'\]"):
+    known = r"\['paste_print', 'pth_component', 'solder_joint'\]"
+    with pytest.raises(UnknownName, match=f"family 'solder' is not one of {known}"):
         load_family("solder")
     with pytest.raises(UnknownName, match=r"\['distance', 'elbo', 'gradcon', 'recon', 'surprise'\]"):
         one_of(SCORES, "gradient", "score")

@@ -16,6 +16,7 @@ from edge.board import Reason  # noqa: E402
 from edge.bundle import read_bundle  # noqa: E402
 from edge.check import check_file  # noqa: E402
 from edge.journal import JournalReader  # noqa: E402
+from edge.paste.recipe_new import new_paste_recipe  # noqa: E402
 from edge.recipe_new import new_recipe  # noqa: E402
 from edge.replay import replay_journal  # noqa: E402
 from export.demo_stations import as_jpeg  # noqa: E402
@@ -24,6 +25,10 @@ from export.simulator.components.sets import REFERENCE_SPLIT, write_component_se
 from export.simulator.components.stream import draw_component_boards  # noqa: E402
 from export.simulator.datasets import draw_boards, write_header_set  # noqa: E402
 from export.simulator.line import LineTwin  # noqa: E402
+from export.simulator.paste.files import FILE_SETTINGS, barcode_of, write_koh_young  # noqa: E402
+from export.simulator.paste.prints import print_run  # noqa: E402
+from export.simulator.paste.product import CELL_MM, WIPE_EVERY, paste_product  # noqa: E402
+from export.simulator.paste.sets import write_paste_set  # noqa: E402
 from export.to_bundle import write  # noqa: E402
 from export.workshop import TrainRequest, train  # noqa: E402
 
@@ -42,10 +47,9 @@ class Row:
     preset: str
     variant: str
     epochs: int
-    reference: str
-    places: str
-    good: Callable[[Path], list[Path]]
+    make_recipe: Callable[[Path, Path, Path], Path]  # of the data set, the bundle and the recipe's folder
     boards: Callable[[], Iterator[tuple[str, bytes]]]
+    suffix: str = ".jpg"  # of a board's file
 
 
 def joint_boards() -> Iterator[tuple[str, bytes]]:
@@ -64,6 +68,47 @@ def approved_boards(data: Path) -> list[Path]:
     return [data / row["path"] for row in rows if row["board_type"] == COMPONENT_BOARDS[0]]
 
 
+def picture_recipe(
+    reference: str, places: str, good: Callable[[Path], list[Path]] = lambda data: []
+) -> Callable[[Path, Path, Path], Path]:
+    def made(data: Path, bundle: Path, out: Path) -> Path:
+        return new_recipe(
+            reference=data / reference,
+            places=data / places,
+            bundle=bundle,
+            out=out,
+            recipe_id="sweep",
+            part_number="SWEEP-1",
+            verdict_budget_ms=10_000,
+            good=good(data),
+        )
+
+    return made
+
+
+def paste_recipe(data: Path, bundle: Path, out: Path) -> Path:
+    with (data / "index.csv").open(newline="") as file:
+        good = [data / row["path"] for row in csv.DictReader(file) if row["split"] == "train"]
+    return new_paste_recipe(
+        good=good,
+        bundle=bundle,
+        out=out,
+        recipe_id="sweep",
+        part_number="SWEEP-1",
+        verdict_budget_ms=10_000,
+        file=FILE_SETTINGS,
+        cell_mm=CELL_MM,
+        wipe_every_boards=WIPE_EVERY,
+    )
+
+
+def paste_boards() -> Iterator[tuple[str, bytes]]:
+    product = paste_product("PP-1")
+    run = print_run(product, N_BOARDS, 77, one_run=True)
+    for k in range(N_BOARDS):
+        yield barcode_of(run, k), write_koh_young(product, run, k)
+
+
 SWEEP = {
     "solder_joint": Row(
         write_set=lambda folder: write_header_set(folder, 6, seed=5),
@@ -71,9 +116,7 @@ SWEEP = {
         preset="fast",
         variant="cae",
         epochs=40,
-        reference="reference.png",
-        places="places.csv",
-        good=lambda data: [],
+        make_recipe=picture_recipe("reference.png", "places.csv"),
         boards=joint_boards,
     ),
     "pth_component": Row(
@@ -82,10 +125,18 @@ SWEEP = {
         preset="fast",
         variant="tiny",
         epochs=1,
-        reference="boards/CB-101/reference.png",
-        places="boards/CB-101/places.csv",
-        good=approved_boards,
+        make_recipe=picture_recipe("boards/CB-101/reference.png", "boards/CB-101/places.csv", approved_boards),
         boards=component_boards,
+    ),
+    "paste_print": Row(
+        write_set=lambda folder: write_paste_set(folder, 160, 5),
+        table="index.csv",
+        preset="fast",
+        variant="crae_na",
+        epochs=1,
+        make_recipe=paste_recipe,
+        boards=paste_boards,
+        suffix=".csv",
     ),
 }
 
@@ -108,21 +159,12 @@ def test_from_pictures_to_a_gated_board(family: str, tmp_path: Path) -> None:
     assert all(graph.parity.lost_defects == 0 for graph in manifest.graphs.values())
     assert check_file(bundle).faults == []
 
-    recipe = new_recipe(
-        reference=data / row.reference,
-        places=data / row.places,
-        bundle=bundle,
-        out=tmp_path / "recipe",
-        recipe_id="sweep",
-        part_number="SWEEP-1",
-        verdict_budget_ms=10_000,
-        good=row.good(data),
-    )
+    recipe = row.make_recipe(data, bundle, tmp_path / "recipe")
     with LineTwin(tmp_path / "line", recipe, window_ms=15_000) as line:
         for board_id, picture in row.boards():
-            line.gate_board(board_id, picture, timeout_s=30.0)
+            line.gate_board(board_id, picture, row.suffix, timeout_s=30.0)
         journal = line.station.journal
     verdicts = [row.verdict for row in JournalReader(journal).all_verdicts()]
     assert [verdict.reason for verdict in verdicts] == [Reason.JUDGED] * N_BOARDS
-    assert all(len(verdict.findings) == verdict.n_regions > 0 for verdict in verdicts)
+    assert all(verdict.n_scored == verdict.n_regions > 0 for verdict in verdicts)
     assert replay_journal(journal, recipe, None, threads=1, json_file=None)

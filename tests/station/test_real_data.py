@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.board import Outcome, Reason
-from edge.clock import SystemClock
 from edge.capture.board_file import board_from_file
+from edge.clock import SystemClock
 from edge.inspection import Inspection
 from edge.recipe import read_recipe
 from edge.recipe_new import new_recipe
