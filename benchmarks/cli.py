@@ -294,3 +294,19 @@ def tables(
 
     for page in chosen or pages():
         write_tables(page)
+
+
+@bench.command()
+def paste(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles of paste_print; the rules first.", exists=True)],
+    boards: Annotated[int, typer.Option(min=3, max=1_000)] = 20,
+    threads: Annotated[int, typer.Option(min=1, max=64)] = 2,
+    json_file: Json = RESULTS / "paste_panels.json",
+) -> None:
+    """Panels of 1,000 and of 100,000 pads from the machine's file to the verdict: time by stage.
+
+    Example: boardgate bench paste rules.bundle best.bundle --boards 20
+    """
+    from benchmarks.paste_panels import run  # noqa: PLC0415
+
+    run(bundles, boards, threads, json_file)

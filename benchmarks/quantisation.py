@@ -22,6 +22,7 @@ from edge.families import FAMILIES
 from edge.thresholds import Precision
 from export.agreement import agreement
 from export.datasets import TRAIN_SPLIT, VAL_SPLIT, read_data_set
+from export.inputs import contract_inputs
 from export.metrics import auroc
 from export.onnx import operators
 from export.quantize.build import GraphSet, graphs_of

@@ -14,8 +14,11 @@ from typing import Any
 from benchmarks import component_tables, flips_table, quantisation_tables
 from benchmarks.markdown import markdown_table
 from benchmarks.paper_tables import paper_tables_table
+from benchmarks.paste_panels import paste_panels_table
+from benchmarks.paste_tables import files_table, namer_table
 from benchmarks.promise_tables import promise_example_table, promise_table
 from benchmarks.ready_cut_table import ready_cut_table
+from export.families.paste_print.experiment_tables import whole_table
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parents[1]
@@ -258,6 +261,13 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pth_component_paper_tables": component_tables.paper_tables,
     "component_boards": component_tables.component_boards,
     "component_verification": component_tables.verification,
+    "paste_pads": whole_table("paste_pads"),
+    "paste_faults": whole_table("paste_faults"),
+    "paste_charts": whole_table("paste_charts"),
+    "paste_real_board": whole_table("paste_real_board"),
+    "paste_namer": namer_table,
+    "paste_files": files_table,
+    "paste_panels": paste_panels_table,
     "gradcon": _gradcon,
     "scoring": _scoring,
     "scoring_pth_component": _scoring,

@@ -31,7 +31,8 @@ SMALL_SIDE_PX = 36.0  # joints smaller than this are enlarged: their boxes would
 ENLARGED_MAX_PX = 1_500  # longest side of a picture that is still enlarged
 MAX_BANNER_LINES = 4
 MAP_WEIGHT = 0.45
-MAX_NAMED = 16  # the worst defects have their names beside them; more names would hide the board
+MAX_NAMED = 16  # the worst defects have their names beside them; more names would hide the board …
+CROWDED, CROWD_NAMED = 40, 4  # … and of so many, so few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,8 @@ def _name_defects(board: Image, verdict: Verdict, boxes: list[_Box], scale: floa
     """A name beside each defect, worst first, where it hides no other name and, if it can be, no other defect."""
     marked = {id(f): b for f, b in zip(verdict.findings, boxes, strict=True) if f.is_defect}
     taken: list[_Box] = []
-    for finding in verdict.defects[:MAX_NAMED]:
+    defects = verdict.defects
+    for finding in defects[: MAX_NAMED if len(defects) <= CROWDED else CROWD_NAMED]:
         text = _ascii(f"{finding.region.name} {finding.score:.3g}/{finding.region.threshold:.3g}")
         label = _label_place(text, marked[id(finding)], taken, list(marked.values()), board, scale)
         taken.append(label)

@@ -266,7 +266,7 @@ def demo(
     boards: Annotated[int, typer.Option(min=4, max=500)] = 16,
     takt_ms: Annotated[int, typer.Option(min=100, max=60_000)] = 1_000,
 ) -> None:
-    """A whole line on this machine: rendered boards, two stations, simulated gates, a broker. About a minute.
+    """A whole line on this machine: rendered boards, three stations, simulated gates, a broker. Two minutes.
 
     Example: boardgate demo --boards 16
     """

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.paste.panel import Names, Numbers, PasteFault, PastePanel
+from edge.paste.planes import MAD_TO_SIGMA
 from edge.paste.table import STROKES, PadTable
 
 SIGMA_FLOOR_PCT = 1.0  # a machine repeats to about a point: less would call its rounding a defect
-MAD_TO_SIGMA = 1.4826
 GROUP_WEIGHT = 4.0  # panels' worth of trust in the aperture group, while a pad has few of its own
 GROUP_AREA_MM2 = 0.01  # apertures are told apart to so much area
 MIN_PERIODIC = 20  # panels before stroke and wipe are told apart from noise

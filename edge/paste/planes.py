@@ -19,6 +19,9 @@ Groups = NDArray[np.int64]
 Measured = NDArray[np.bool_]
 
 SIGMA_FLOOR = 1e-9
+MAD_TO_SIGMA = 1.4826
+REPEAT_PCT = 3.05  # repeat noise of a pad on real boards: no group is known to be narrower than one pad's own
+LEAST_AREA_PCT = 1.0  # of a pad that is nearly empty
 CLIP_Z = 20.0  # an empty pad lies some 18 sigma below its mean: more says nothing
 
 
@@ -70,6 +73,19 @@ class BoardPads:
         mean, sigma = _by_group(volume, group, np.mean), _by_group(volume, group, np.std)
         return np.asarray(np.clip((volume - mean[group]) / np.maximum(sigma[group], SIGMA_FLOOR), -CLIP_Z, CLIP_Z))
 
+    def own_volume(self) -> Numbers:
+        """Volume in robust sigmas of its aperture group on this very board: for a pad without history. Half a group may
+        be bad before its median moves."""
+        return self._own(self._pct[:, 0])
+
+    def own_area(self) -> Numbers:
+        """Area, the same."""
+        return self._own(self._pct[:, 1])
+
+    def own_height(self) -> Numbers:
+        """Height, the same: volume over area, in per cent of the stencil."""
+        return self._own(100.0 * self._pct[:, 0] / np.maximum(self._pct[:, 1], LEAST_AREA_PCT))
+
     def periodic_volume(self) -> Numbers:
         """Volume z without the board's level and without what stroke and wipe usually leave on this pad."""
         return self._periodic(0)
@@ -86,6 +102,12 @@ class BoardPads:
         """Panels since the stencil was wiped, 0 to 1, by counter mod W; 0 where the machine does not count."""
         every = self._table.wipe_every
         return np.full(len(self.z), 0.0 if self._counter is None else (self._counter % every) / max(1, every - 1))
+
+    def _own(self, value_pct: Numbers) -> Numbers:
+        group = self._table.group
+        off = value_pct - _by_group(value_pct, group, np.median)[group]
+        sigma = np.maximum(MAD_TO_SIGMA * _by_group(np.abs(off), group, np.median), REPEAT_PCT)
+        return np.asarray(np.clip(off / sigma[group], -CLIP_Z, CLIP_Z))
 
     def _periodic(self, channel: int) -> Numbers:
         z: Numbers = self.z[:, channel] - self.level[channel]
@@ -107,6 +129,9 @@ PLANES: dict[str, Callable[[BoardPads], Numbers]] = {
         "group_volume",
         "group_centred",
         "group_refitted",
+        "own_volume",
+        "own_area",
+        "own_height",
         "periodic_volume",
         "periodic_area",
         "stroke",

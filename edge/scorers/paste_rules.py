@@ -1,6 +1,6 @@
 """Control charts of paste, pad by pad: what a process engineer sets up, without anything learned.
 
-A comparator watches one or two values of each pad; a chart smooths them over the last boards and divides by what good
+A comparator watches one to three values of each pad; a chart smooths them over the last boards and divides by what good
 boards show. Of all values and charts the one farthest from 0 is the pad's score, in sigmas: positive for too much paste
 and negative for too little. The comparators are (a) to (f) of the protocol, section 3.6:
 
@@ -11,6 +11,10 @@ and negative for too little. The comparators are (a) to (f) of the protocol, sec
     pad_level      the same without the board's level
     ewma           the same, also without what stroke and wipe usually leave, smoothed over boards
     ewma_group     (f) taken further: its own group's level instead of the board's, in sigmas of what then is left
+
+and beside them
+
+    own_board      volume, area and height in robust sigmas of the aperture group on this very board: needs no history
 
 The parameters stand in `rules.json`; how they are found is the workshop's business.
 """
@@ -29,8 +33,9 @@ from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
 
-Comparator = Literal["refit", "group", "group_median", "pad", "pad_level", "ewma", "ewma_group"]
+Comparator = Literal["refit", "group", "group_median", "pad", "pad_level", "ewma", "ewma_group", "own_board"]
 MASK = "mask"
+MAX_VALUES = 3
 
 # comparator -> its values: a plane, and the plane to take away from it where there is one
 VALUES: dict[Comparator, tuple[tuple[str, str | None], ...]] = {
@@ -41,6 +46,7 @@ VALUES: dict[Comparator, tuple[tuple[str, str | None], ...]] = {
     "pad_level": (("volume", "volume_level"), ("area", "area_level")),
     "ewma": (("periodic_volume", None), ("periodic_area", None)),
     "ewma_group": (("steady_volume", None), ("steady_area", None)),
+    "own_board": (("own_volume", None), ("own_area", None), ("own_height", None)),
 }
 PLANES_OF: dict[Comparator, tuple[str, ...]] = {
     name: (MASK, *(plane for pair in values for plane in pair if plane is not None)) for name, values in VALUES.items()
@@ -60,8 +66,8 @@ class Chart(Settings):
 
     weight: Annotated[float, Field(gt=0.0, le=1.0)]
     every: Annotated[int, Field(ge=1, le=8)] = 1
-    sigmas: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=2)]
-    clips: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=2)] | None = None
+    sigmas: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MAX_VALUES)]
+    clips: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=MAX_VALUES)] | None = None
 
 
 class PasteRulesFile(Settings):

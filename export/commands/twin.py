@@ -17,7 +17,9 @@ def twin(
     boards: Annotated[int, typer.Option(min=3, help="How many boards, all splits together.")] = 40,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     difficulty: Annotated[str, typer.Option(help="easy, line, hand_held.")] = "line",
-    defect_rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the places of val and dev-test; of runs of boards, for prints.")] = 0.1,
+    defect_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of the places of val and dev-test; of runs of boards, for prints.")
+    ] = 0.1,
 ) -> None:
     """Draw a data set of simulated boards; the same arguments give the same bytes.
 
