@@ -225,6 +225,7 @@ def recipe_paste(
     budget_ms: Annotated[int, typer.Option(min=20, max=60_000, help="Trigger to verdict.")] = 2_000,
     cell_mm: Annotated[float, typer.Option(min=0.1, max=20.0, help="The grid's cell; pads that share one move.")] = 1.2,
     wipe_every: Annotated[int, typer.Option(min=1, max=100, help="Panels from one stencil wipe to the next.")] = 5,
+    threshold: Annotated[float | None, typer.Option(help="Stricter than the bundle's own.")] = None,
 ) -> None:
     """Make a recipe of paste from files of good panels: where each pad lies, and what good prints of it show.
 
@@ -247,6 +248,7 @@ def recipe_paste(
             file=read_toml(machine, PasteFileSettings),
             cell_mm=cell_mm,
             wipe_every_boards=wipe_every,
+            threshold=threshold,
         )
         made = read_paste_recipe(file).settings
     except _known_faults() as fault:

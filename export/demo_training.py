@@ -2,26 +2,34 @@
 
 One rendered set of joints teaches, another chooses the thresholds (its `val` boards) and says how good they are (its
 `dev-test` boards): about ten minutes on two cores. The set of components does all three with its own splits, and its
-network begins with ImageNet weights where they are installed: about fifteen minutes.
+network begins with ImageNet weights where they are installed: about fifteen minutes. Panels of paste take twenty, and
+the namer of printer's faults is trained beside them.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from edge.bundle import NAMER_GRAPH, NAMER_SETTINGS, read_bundle
+from export.bundle import parts_of, write_bundle
 from export.calibrate import calibrate
+from export.demo_paste import PASTE_BUNDLE
 from export.demo_stations import BUNDLE, COMPONENT_BUNDLE
+from export.families.paste_print.namer_study import main as name_faults
 from export.simulator.components.sets import write_component_set
 from export.simulator.datasets import DEV_TEST, VAL, write_header_set
+from export.simulator.paste.sets import write_paste_set
 from export.to_bundle import write
 from export.workshop import TrainRequest, train
 
 TEACHING_SEED, TEACHING_BOARDS = 11, 80
 CALIBRATION_SEED, CALIBRATION_BOARDS = 12, 240
+PASTE_SEED, PASTE_BOARDS, PASTE_FAULT_RATE = 5, 800, 0.5
 COMPONENT_SEED, COMPONENT_BOARDS, COMPONENT_DEFECT_RATE = 3, 240, 0.2
 DIFFICULTY = "line"
 DEFECT_RATE = 0.05
@@ -74,7 +82,23 @@ def make_component_bundle(out: Path, work: Path) -> str:
     return report.identity
 
 
-MAKERS = {"solder_joint": (make_demo_bundle, BUNDLE), "pth_component": (make_component_bundle, COMPONENT_BUNDLE)}
+def make_paste_bundle(out: Path, work: Path) -> str:
+    """The same for solder paste, with a namer of the printer's faults; returns the bundle's identity."""
+    console.print("printing panels …")
+    data = work / "twin-prints"
+    write_paste_set(data, PASTE_BOARDS, PASTE_SEED, DIFFICULTY, PASTE_FAULT_RATE)
+    console.print("training …")
+    write(train(TrainRequest(family="paste_print", data=data, preset="best")), work / "bundle", say=console.print)
+    name_faults(["--json", str(work / "namer.json"), "--out", str(work / "namer"), "--rows", "own"])
+    files = (work / "namer" / NAMER_GRAPH).read_bytes(), (work / "namer" / NAMER_SETTINGS).read_bytes()
+    return write_bundle(out, replace(parts_of(read_bundle(work / "bundle")), namer=files))
+
+
+MAKERS = {
+    "solder_joint": (make_demo_bundle, BUNDLE),
+    "pth_component": (make_component_bundle, COMPONENT_BUNDLE),
+    "paste_print": (make_paste_bundle, PASTE_BUNDLE),
+}
 
 if __name__ == "__main__":
     for family in sys.argv[1:] or MAKERS:

@@ -17,10 +17,13 @@ from export.rules import RulesFault
 
 BOARDS, SIDE_CELLS = 10, 48  # a window as the family's networks take it
 
-VARIANTS: tuple[Comparator, ...] = ("ewma", "pad_level", "pad", "group_median", "group", "refit")
+VARIANTS: tuple[Comparator, ...] = (
+    *("ewma", "ewma_group", "pad_level", "pad", "group_median", "group", "refit"),
+    "own_board",
+)
 
 
-def rules_contract(*, places: bool, variant: str) -> Contract:  # noqa: ARG001 - the same for all
+def rules_contract(*, places: bool, variant: str) -> Contract:
     """What a comparator takes: windows of its planes, of one board where it smooths nothing."""
     comparator = _comparator(variant)
     planes = PLANES_OF[comparator]
@@ -53,9 +56,9 @@ def embed(crops: Image) -> Floats:
 def fitted(
     train_rows: Sequence[Row],
     train: Scorable,
-    val_rows: Sequence[Row],  # noqa: ARG001 - the same for all
-    val: Scorable,  # noqa: ARG001
-    contract: Contract,  # noqa: ARG001
+    val_rows: Sequence[Row],
+    val: Scorable,
+    contract: Contract,
     variant: str,
 ) -> PasteRulesFile:
     """The charts of a comparator, from the good windows of `train`. Raises RulesFault."""

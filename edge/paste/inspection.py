@@ -58,7 +58,7 @@ class PasteInspection:
             raise BundleFault(f"{bundle.folder}: planes {unknown}; there are {sorted(PLANES)}")
         loaded = load_with_fallback(bundle, replace(engine, maps=True), load=load_scorer)
         self._scorer = loaded.scorer
-        self._limit = bundle.threshold(loaded.choice.precision).value
+        self._limit = _limit(recipe, bundle.threshold(loaded.choice.precision).value)
         self._window = PasteWindow(recipe.table, spec.planes, spec.boards)
         self._watch = PrinterWatch(bundle, recipe.table)
         self.drawing = Drawing(recipe.table)
@@ -168,6 +168,19 @@ class PasteInspection:
                 f"{self.recipe.folder}: the recipe's own usual print scores {worst:.3g}, over {self._limit:.3g}"
             )
         self._forget()
+
+
+def _limit(recipe: PasteRecipe, bundle_limit: float) -> float:
+    """A recipe may tighten the threshold. Raises BundleFault for a looser one."""
+    own = recipe.settings.threshold
+    if own is None:
+        return bundle_limit
+    if own > bundle_limit:
+        raise BundleFault(
+            f"{recipe.folder} threshold: {own} is looser than the bundle's {bundle_limit:.6g}, which is the one with "
+            "evidence: calibrate a bundle instead"
+        )
+    return own
 
 
 def _regions(recipe: PasteRecipe, drawing: Drawing, limit: float) -> list[Region]:

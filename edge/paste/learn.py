@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.paste.panel import Names, Numbers, PasteFault, PastePanel
-from edge.paste.planes import MAD_TO_SIGMA
+from edge.paste.planes import CLIP_Z, MAD_TO_SIGMA
 from edge.paste.table import STROKES, PadTable
 
 SIGMA_FLOOR_PCT = 1.0  # a machine repeats to about a point: less would call its rounding a defect
 GROUP_WEIGHT = 4.0  # panels' worth of trust in the aperture group, while a pad has few of its own
 GROUP_AREA_MM2 = 0.01  # apertures are told apart to so much area
-MIN_PERIODIC = 20  # panels before stroke and wipe are told apart from noise
+MIN_PERIODIC = 20  # panels before stroke and wipe are told apart from noise, and noise from what a day does
+NOISE_FLOOR_Z = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ def table_of(
     mean = trust * np.nanmedian(values, axis=0) + (1 - trust) * group_mean[group]
     variance = trust * _robust_sigma(values) ** 2 + (1 - trust) * group_sigma[group] ** 2
     sigma = np.maximum(np.sqrt(variance), SIGMA_FLOOR_PCT)
-    stroke, wipe = _periodic((values - mean) / sigma, counters, wipe_every)
+    z = (values - mean) / sigma
+    stroke, wipe = _periodic(z, counters, wipe_every)
     return PadTable(
         pad=pads,
         tile=grid.tile,
@@ -94,6 +96,7 @@ def table_of(
         group_sigma_pct=group_sigma,
         stroke_z=stroke,
         wipe_z=wipe,
+        noise_z=_noise(z, counters, group, stroke, wipe),
         side_cells=grid.side_cells,
     )
 
@@ -120,6 +123,22 @@ def _periodic(z: Numbers, counters: Sequence[int | None], wipe_every: int) -> tu
                 table[:, phase] = np.nanmean(left[rows], axis=0)
         left = left - table[:, count % every].transpose(1, 0, 2)
     return stroke, wipe
+
+
+def _noise(
+    z: Numbers, counters: Sequence[int | None], group: NDArray[np.int64], stroke: Numbers, wipe: Numbers
+) -> Numbers:
+    """(P, 2): robust spread of z (N, P, 2) without its groups' levels, stroke and wipe; 1 from too few panels."""
+    if len(z) < MIN_PERIODIC:
+        return np.ones(z.shape[1:])
+    left = np.clip(z, -CLIP_Z, CLIP_Z)
+    for k in range(int(group.max()) + 1):
+        own = group == k
+        left[:, own] -= np.nanmedian(left[:, own], axis=1, keepdims=True)
+    for n, counter in enumerate(counters):
+        if counter is not None:
+            left[n] -= stroke[:, counter % STROKES] + wipe[:, counter % wipe.shape[1]]
+    return np.maximum(_robust_sigma(left), NOISE_FLOOR_Z)
 
 
 def grid_of(x_mm: Numbers, y_mm: Numbers, cell_mm: float, side_cells: int) -> Grid:

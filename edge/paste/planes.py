@@ -23,6 +23,7 @@ MAD_TO_SIGMA = 1.4826
 REPEAT_PCT = 3.05  # repeat noise of a pad on real boards: no group is known to be narrower than one pad's own
 LEAST_AREA_PCT = 1.0  # of a pad that is nearly empty
 CLIP_Z = 20.0  # an empty pad lies some 18 sigma below its mean: more says nothing
+CLIP_STEADY = 2 * CLIP_Z
 
 
 class BoardPads:
@@ -94,6 +95,15 @@ class BoardPads:
         """Area z, the same."""
         return self._periodic(1)
 
+    def steady_volume(self) -> Numbers:
+        """Volume z without its aperture group's median on this board, stroke and wipe, in sigmas of what then is left:
+        a group's own level follows days and drift better than the board's."""
+        return self._steady(0)
+
+    def steady_area(self) -> Numbers:
+        """Area, the same."""
+        return self._steady(1)
+
     def stroke(self) -> Numbers:
         """-1 and 1 by counter mod 2; 0 where the machine does not count."""
         return np.full(len(self.z), 0.0 if self._counter is None else 2.0 * (self._counter % STROKES) - 1.0)
@@ -110,7 +120,14 @@ class BoardPads:
         return np.asarray(np.clip(off / sigma[group], -CLIP_Z, CLIP_Z))
 
     def _periodic(self, channel: int) -> Numbers:
-        z: Numbers = self.z[:, channel] - self.level[channel]
+        return self._without_phases(self.z[:, channel] - self.level[channel], channel)
+
+    def _steady(self, channel: int) -> Numbers:
+        z, group = self.z[:, channel], self._table.group
+        left = self._without_phases(z - _by_group(z, group, np.median)[group], channel)
+        return np.asarray(np.clip(left / self._table.noise_z[:, channel], -CLIP_STEADY, CLIP_STEADY))
+
+    def _without_phases(self, z: Numbers, channel: int) -> Numbers:
         if self._counter is None:
             return z
         table = self._table
@@ -134,6 +151,8 @@ PLANES: dict[str, Callable[[BoardPads], Numbers]] = {
         "own_height",
         "periodic_volume",
         "periodic_area",
+        "steady_volume",
+        "steady_area",
         "stroke",
         "wipe",
     )

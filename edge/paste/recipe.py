@@ -40,6 +40,7 @@ class PasteRecipeFile(Settings):
     pads: PictureFile
     groups: PictureFile
     bundle: BundleRef
+    threshold: float | None = None  # stricter than the bundle's own; a looser one has no evidence and is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,11 +40,12 @@ def new_paste_recipe(
     file: PasteFileSettings,
     cell_mm: float,
     wipe_every_boards: int,
+    threshold: float | None = None,
 ) -> Path:
     """Make the recipe folder `out` from good panels' files and return its `recipe.toml`.
 
-    Panels are taken in the order of the machine's counter. What is written was read back first. Raises SettingsFault
-    with all faults, files named; BundleFault.
+    `threshold` may be stricter than the bundle's. Panels are taken in the order of the machine's counter. What is
+    written was read back first. Raises SettingsFault with all faults, files named; BundleFault.
     """
     check_free(out, {RECIPE_FILE, PADS_FILE, GROUPS_FILE})
     contract = read_bundle(bundle).manifest.contract
@@ -70,6 +71,7 @@ def new_paste_recipe(
         wipe_every_boards=wipe_every_boards,
         pads=named[PADS_FILE],
         groups=named[GROUPS_FILE],
+        threshold=threshold,
         bundle=BundleRef(path=os.path.relpath(bundle.resolve(), out.resolve()), sha256=read_bundle(bundle).sha256),
     )
     files = {**tables, RECIPE_FILE: settings_toml(recipe, COMMENT).encode()}

@@ -34,6 +34,7 @@ class PadTable:
     group_sigma_pct: Numbers  # (G, 2) spread of all pads of the group on all good panels
     stroke_z: Numbers  # (P, 2, 2) pad, counter mod 2, channel: what is left of z by stroke, level taken away
     wipe_z: Numbers  # (P, W, 2) the same by counter mod W
+    noise_z: Numbers  # (P, 2) spread of z without its group's level, stroke and wipe: what a day does not explain
     side_cells: int
 
     @property

@@ -13,6 +13,7 @@ from edge.paste.panel import MAX_PADS, Numbers, PasteFault
 from edge.paste.table import CHANNELS, STROKES, PadTable
 
 _PLACE = ("pad", "tile", "row", "col", "x_mm", "y_mm", "group")
+_NOISE = tuple(f"noise_{channel}_z" for channel in CHANNELS)
 _LEVEL = tuple(f"{what}_{channel}_pct" for what in ("mean", "sigma") for channel in CHANNELS)
 MAX_WIPE_EVERY = 100
 
@@ -20,7 +21,7 @@ MAX_WIPE_EVERY = 100
 def pads_csv(table: PadTable) -> bytes:
     """`pads.csv`."""
     numbers = np.concatenate(
-        [table.mean_pct, table.sigma_pct, _flat(table.stroke_z), _flat(table.wipe_z)], axis=1
+        [table.mean_pct, table.sigma_pct, table.noise_z, _flat(table.stroke_z), _flat(table.wipe_z)], axis=1
     ).tolist()
     places = zip(
         table.pad.tolist(),
@@ -32,7 +33,7 @@ def pads_csv(table: PadTable) -> bytes:
         table.group.tolist(),
         strict=True,
     )
-    header = [*_PLACE, *_LEVEL, *_phases("stroke", STROKES), *_phases("wipe", table.wipe_every)]
+    header = _columns(table.wipe_every)
     return _written(header, ([*place, *row] for place, row in zip(places, numbers, strict=True)))
 
 
@@ -44,7 +45,7 @@ def groups_csv(table: PadTable) -> bytes:
 
 def table_from_csv(pads: bytes, groups: bytes, *, side_cells: int, wipe_every: int) -> PadTable:
     """The table again. Raises PasteFault naming file, line and column."""
-    columns = [*_PLACE, *_LEVEL, *_phases("stroke", STROKES), *_phases("wipe", wipe_every)]
+    columns = _columns(wipe_every)
     pad_cells, group_cells = _read("pads.csv", pads, columns), _read("groups.csv", groups, ["group", *_LEVEL])
     numbers = _numbers("pads.csv", columns[1:], [row[1:] for row in pad_cells])
     group_numbers = _numbers("groups.csv", ["group", *_LEVEL], group_cells)
@@ -62,8 +63,9 @@ def table_from_csv(pads: bytes, groups: bytes, *, side_cells: int, wipe_every: i
         sigma_pct=numbers[:, 8:10],
         group_mean_pct=group_numbers[:, 1:3],
         group_sigma_pct=group_numbers[:, 3:5],
-        stroke_z=numbers[:, 10 : 10 + n_stroke].reshape(-1, STROKES, 2),
-        wipe_z=numbers[:, 10 + n_stroke :].reshape(-1, wipe_every, 2),
+        noise_z=numbers[:, 10:12],
+        stroke_z=numbers[:, 12 : 12 + n_stroke].reshape(-1, STROKES, 2),
+        wipe_z=numbers[:, 12 + n_stroke :].reshape(-1, wipe_every, 2),
         side_cells=side_cells,
     )
     _check(table)
@@ -74,7 +76,7 @@ def _check(table: PadTable) -> None:
     n = len(table.pad)
     if len(np.unique(table.pad)) != n:
         raise PasteFault("pads.csv: a pad is listed twice")
-    if np.any(table.sigma_pct <= 0) or np.any(table.group_sigma_pct <= 0):
+    if any(np.any(spread <= 0) for spread in (table.sigma_pct, table.noise_z, table.group_sigma_pct)):
         raise PasteFault("pads.csv, groups.csv: a sigma is not above 0")
     for name, values, limit in (
         ("row", table.row, table.side_cells),
@@ -87,6 +89,10 @@ def _check(table: PadTable) -> None:
     cell = (table.tile * table.side_cells + table.row) * table.side_cells + table.col
     if len(np.unique(cell)) != n:
         raise PasteFault("pads.csv: two pads share a cell")
+
+
+def _columns(wipe_every: int) -> list[str]:
+    return [*_PLACE, *_LEVEL, *_NOISE, *_phases("stroke", STROKES), *_phases("wipe", wipe_every)]
 
 
 def _phases(name: str, n: int) -> list[str]:

@@ -61,7 +61,9 @@ def test_fewer_may_be_asked_for(folder: Path) -> None:
 
 
 def test_joints_compare_nothing(folder: Path) -> None:
-    assert approved_of(data_of(folder, "1.png,good,train,R1,0"), joint_contract(places=True, variant="good_only")) is None
+    assert (
+        approved_of(data_of(folder, "1.png,good,train,R1,0"), joint_contract(places=True, variant="good_only")) is None
+    )
 
 
 def test_a_part_without_pictures_is_named(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,16 @@ def test_a_panel_is_drawn_with_its_verdict(inspection: PasteInspection) -> None:
     assert picture is not None
     assert picture.shape[0] > inspection.drawing.height_px
     assert inspection.drawn(board(panel(n=63)), inspection.inspect(board(panel(n=63)))) is None
+
+
+def test_a_recipe_may_be_stricter_than_its_bundle_never_looser(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    strict = replace(made, settings=made.settings.model_copy(update={"threshold": 4.0}))
+    moved = np.zeros((PADS, 2))
+    moved[7, 0] = 5.0 * made.table.sigma_pct[7, 0] + made.table.mean_pct[7, 0] - 90.0
+    shown = panel(moved_pct=moved)
+    assert judged(PasteInspection(made, EngineChoice(), FakeClock()), shown).outcome is Outcome.PASS
+    assert judged(PasteInspection(strict, EngineChoice(), FakeClock()), shown).outcome is Outcome.FAIL
+    loose = replace(made, settings=made.settings.model_copy(update={"threshold": 7.0}))
+    with pytest.raises(BundleFault, match="looser than the bundle's 6"):
+        PasteInspection(loose, EngineChoice(), FakeClock())
