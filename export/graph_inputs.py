@@ -14,6 +14,7 @@ from edge.board import Floats
 from edge.bundle import EMBEDDING, Contract
 from edge.references import Rows
 
+MASK = "mask"  # the plane of a window that says where a pad was measured
 CHUNK = 64  # rows at a time, so that memory does not grow with their number
 
 
@@ -93,6 +94,8 @@ def random_feeds(contract: Contract, n: int, seed: int = 0) -> Feedable:
     crops, *others = (
         np.tanh(rng.normal(0, 0.5, (n, *map(int, spec.shape[1:])))).astype(np.float32) for spec in contract.inputs
     )
+    if contract.window is not None and MASK in contract.window.planes:
+        crops[:, :, contract.window.planes.index(MASK)] = 1.0  # a mask is no noise: everywhere a pad that was measured
     return Fed(crops, others[0]) if others else crops
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge.clock import SystemClock
 from edge.capture.board_file import board_from_file
+from edge.clock import SystemClock
 from edge.inspection import Inspection
 from edge.journal import JournalWriter
 from edge.recipe import read_recipe

@@ -10,8 +10,8 @@ import pytest
 
 from edge.board import Board, Outcome, Reason
 from edge.bundle import BundleFault, read_bundle
-from edge.clock import SystemClock
 from edge.capture.board_file import board_from_file
+from edge.clock import SystemClock
 from edge.inspection import Inspection
 from edge.recipe import Part, PictureFile, read_recipe
 from edge.recipe_new import new_recipe

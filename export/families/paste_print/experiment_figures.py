@@ -177,8 +177,10 @@ def _labelled(figure: Figure, axes: Any, across: str, upwards: str, title: str) 
         axis.tick_params(labelsize=7)
     handles, names = axes[-1, 0].get_legend_handles_labels()
     figure.suptitle(title, fontsize=10)
-    figure.tight_layout(rect=(0, 0.08, 1, 1))
-    figure.legend(handles, names, loc="lower center", ncols=min(7, len(names)), fontsize=8)
+    columns = min(len(names), int(figure.get_figwidth() / 1.45))
+    lines = -(-len(names) // columns)
+    figure.tight_layout(rect=(0, (0.1 + 0.2 * lines) / figure.get_figheight(), 1, 1))
+    figure.legend(handles, names, loc="lower center", ncols=columns, fontsize=8)
     return figure
 
 

@@ -2,9 +2,10 @@
 
 Only one top side can be had, so no pad has a history: each pad is held against its own aperture group on the board
 itself, by median and MAD of volume, area and height. That is a rule of one board, not of the station's windows, which
-learn from good panels. Its parts were not fitted to this board: the limit is what Gaussian values pass once in 100
-boards, the floor of sigma is the repeat noise of protocol 3.7, and the other side's board, where nothing was wiped, is
-reported beside it. The form of the rule, three values instead of volume alone, is what the protocol says of a smear.
+learn from good panels. The limit is what Gaussian values pass once in 100 boards, and the floor of sigma the repeat
+noise of protocol 3.7 (measured on a pair of boards of which this is one). The form of the rule was chosen knowing this
+board, and real groups have longer tails than Gaussian ones: more good pads are called than the limit says, here and on
+the other side's board, where nothing was wiped.
 
     python -m export.families.paste_print.experiment_real_board --data ../shared/data --json paste_real_board.json
         [--methods ewma crrn_0.pt ...]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PAPER_WIDTH = 64
 FAST_WIDTH = 16
+TINY_WIDTH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def recurrent_variants(width: int) -> dict[str, Variant]:
 # The paper gives neither amounts of noise nor a training schedule. These were chosen on the twin's validation days by
 # what `window_check` says of CRRN: little left of good boards, little copied of raised pads; all networks share them.
 CORRUPTION = Corruption(noise_sigma=2.0, zero_frac=0.3, short_frac=0.1)
+TINY = Variant(build=partial(PrintNet, TINY_WIDTH, memory=False, attention=False), boards=3)
 FAST_TRAINING = RecurrentSettings(epochs=6, batch=8, learning_rate=4e-3, corruption=CORRUPTION, bfloat16=True)
 PAPER_TRAINING = RecurrentSettings(epochs=6, batch=8, learning_rate=2e-3, corruption=CORRUPTION, bfloat16=True)
 
@@ -79,8 +81,8 @@ PRESETS: dict[str, Preset] = {
         teach=teach_recurrent,
     ),
     "fast": Preset(
-        summary="the same networks with 16 channels",
-        variants=recurrent_variants(FAST_WIDTH),
+        summary="the same networks with 16 channels; tiny: CRAE\\a with 4, of three boards, to see that all works",
+        variants={**recurrent_variants(FAST_WIDTH), "tiny": TINY},
         default_variant="crrn",
         training=FAST_TRAINING,
         teach=teach_recurrent,
