@@ -44,6 +44,28 @@ def namer_table(data: dict[str, Any]) -> str:
     return f"{markdown_table(head, rows)}\n\n{data['data']}. {data['note']}"
 
 
+def training_table(data: dict[str, Any]) -> str:
+    """What the paper's networks leave of good validation boards, with their boards in order and shuffled."""
+    by_name: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for row in data["networks"]:
+        by_name[f"`{row['variant']}`, {row['width']} channels"].append(row)
+    head = ["network", "seeds", "weights", "residual, sigmas", "boards shuffled", "of a raised pad copied"]
+    rows = [
+        [
+            name,
+            str(len(own)),
+            f"{own[0]['parameters']:,}",
+            _range([row["residual_sigma"] for row in own]),
+            _range([row["residual_sigma_shuffled"] for row in own]),
+            f"{np.mean([row['copied_frac'] for row in own]):.0%}",
+        ]
+        for name, own in by_name.items()
+    ]
+    repeat = " and ".join(f"{value:.3f}" for value in data["repeat_sigma_by_channel"])
+    said = f"Each pad's mean alone leaves {data['networks'][0]['plain_sigma']:.3f}; repeat noise is {repeat} (volume, area)."
+    return f"{markdown_table(head, rows)}\n\n{said}"
+
+
 def files_table(data: dict[str, Any]) -> str:
     """One panel of 100,000 pads read, and a table of six million rows summarised."""
     panel, table = data["panel"], data["table"]

@@ -15,7 +15,7 @@ from benchmarks import component_tables, flips_table, quantisation_tables
 from benchmarks.markdown import markdown_table
 from benchmarks.paper_tables import paper_tables_table
 from benchmarks.paste_panels import paste_panels_table
-from benchmarks.paste_tables import files_table, namer_table
+from benchmarks.paste_tables import files_table, namer_table, training_table
 from benchmarks.promise_tables import promise_example_table, promise_table
 from benchmarks.ready_cut_table import ready_cut_table
 from export.families.paste_print.experiment_tables import whole_table
@@ -266,6 +266,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "paste_charts": whole_table("paste_charts"),
     "paste_real_board": whole_table("paste_real_board"),
     "paste_namer": namer_table,
+    "paste_training": training_table,
     "paste_files": files_table,
     "paste_panels": paste_panels_table,
     "gradcon": _gradcon,

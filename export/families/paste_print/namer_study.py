@@ -44,11 +44,12 @@ from export.faults import WorkshopFault
 from export.onnx import tool_versions
 
 SIMULATED = "simulated, calibrated on real boards"
+COMMAND = "python -m export.families.paste_print.namer_study --json FILE --out NAMER"
 COMPARED_PICTURES = 64
 SAID_OF_ROWS = (
-    "ResNet-18 and Inception-v4 without ImageNet weights, pictures enlarged to 48 and 80 pixels, few epochs, a share "
-    "of the runs (asked_frac of the rows): what one processor core can do. Figures of the paper's picture are with the "
-    "EWMA chart's maps in place of CRRN's."
+    "The paper's networks (ResNet-18, Inception-v4) are without ImageNet weights, on pictures enlarged to 48 and 80 "
+    "pixels, a few epochs and a share of the runs (asked_frac of the rows): what one processor core can do, and no "
+    "fair upper bound. Figures of the paper's picture are with the EWMA chart's maps in place of CRRN's."
 )
 
 Trained = tuple[str, Row, TrainedRow, ScoredSet]
@@ -138,6 +139,7 @@ def _fewer(counts: RunCounts, every: int) -> RunCounts:
 def _begun(file: Path, counts: dict[str, RunCounts]) -> dict[str, Any]:
     """The file's content so far. Raises StudyFault when it is of another study."""
     content: dict[str, Any] = {
+        "command": COMMAND,
         "data": f"{PRODUCT}, {SIMULATED}",
         "note": SAID_OF_ROWS,
         "classes": list(KINDS),
