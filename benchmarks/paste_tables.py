@@ -62,7 +62,8 @@ def training_table(data: dict[str, Any]) -> str:
         for name, own in by_name.items()
     ]
     repeat = " and ".join(f"{value:.3f}" for value in data["repeat_sigma_by_channel"])
-    said = f"Each pad's mean alone leaves {data['networks'][0]['plain_sigma']:.3f}; repeat noise is {repeat} (volume, area)."
+    alone = f"{data['networks'][0]['plain_sigma']:.3f}"
+    said = f"Each pad's mean alone leaves {alone}; repeat noise is {repeat} (volume, area)."
     return f"{markdown_table(head, rows)}\n\n{said}"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from edge.board import Floats, PrinterFault
 from edge.bundle import Bundle
 from edge.paste.drawing import Drawing
-from edge.paste.fault_naming import RECENT_BOARDS, FaultNamer, fault_picture, fault_region, printer_map
+from edge.paste.fault_namer import FaultNamer
+from edge.paste.fault_naming import RECENT_BOARDS, fault_picture, fault_region, printer_map
 from edge.paste.planes import BoardPads
 from edge.paste.table import PadTable
 

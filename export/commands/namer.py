@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from edge.bundle import NAMER_GRAPH, NAMER_SETTINGS, read_bundle
-from edge.paste.fault_naming import FaultNamer
+from edge.paste.fault_namer import FaultNamer
 from export.commands.console import console, known_faults
 from export.faults import WorkshopFault
 

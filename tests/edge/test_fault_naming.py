@@ -12,14 +12,13 @@ import pytest
 
 from edge.board import Floats
 from edge.bundle import BundleFault
+from edge.paste.fault_namer import FaultCall, FaultNamer
 from edge.paste.fault_naming import (
     CHANNELS,
     KINDS,
     OWN_CHANNELS,
     PAPER_CHANNELS,
     PICTURE_CELLS,
-    FaultCall,
-    FaultNamer,
     fault_picture,
     fault_region,
     fault_regions,

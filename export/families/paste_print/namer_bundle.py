@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.bundle import NAMER_GRAPH, NAMER_SETTINGS
-from edge.paste.fault_naming import KINDS, FaultNamer, MapSource, NamerEvidence, NamerSettings
+from edge.paste.fault_namer import FaultNamer, MapSource, NamerEvidence, NamerSettings
+from edge.paste.fault_naming import KINDS
 from export.families.paste_print.namer_data import WINDOW_BOARDS
 from export.families.paste_print.namer_figures import Rule
 from export.families.paste_print.namer_net import Named, namer_contract

@@ -22,7 +22,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from edge.paste.fault_naming import KINDS, MapSource, NamerEvidence
+from edge.paste.fault_namer import MapSource, NamerEvidence
+from edge.paste.fault_naming import KINDS
 from export.families import one_of
 from export.families.paste_print.namer_bundle import namer_files, write_namer
 from export.families.paste_print.namer_rows import (

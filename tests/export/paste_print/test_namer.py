@@ -13,13 +13,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.bundle import BundleFault  # noqa: E402
+from edge.paste.fault_namer import FaultNamer, NamerEvidence  # noqa: E402
 from edge.paste.fault_naming import (  # noqa: E402
     KINDS,
     OWN_CHANNELS,
     PAPER_CHANNELS,
     PICTURE_CELLS,
-    FaultNamer,
-    NamerEvidence,
     fault_region,
     printer_map,
 )
