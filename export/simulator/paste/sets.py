@@ -31,7 +31,9 @@ GOOD = "good"
 RANDOM_PADS = "random_pads"
 SET_KINDS = (RANDOM_PADS, *(kind for kind in FAULT_KINDS if kind != NOT_A_DEFECT))
 MIN_BOARDS = 100
-DEFECT_SIGMA = 1.0  # a board is defective when a pad moved by more
+DEFECT_SIGMA = 1.0  # a board is defective when a pad moved by more …
+GOOD_SIGMA = 0.05  # … good when none moved by more than this, and between the two nobody is to be scored on it
+NEAR_DEFECT = "near_defect"
 RUN_BOARDS = (10, 25)  # a run's length: windows of 10 lie inside, and there are many runs
 _MIN_DAYS = 5
 _SET_AMPLITUDES = (2.0, 3.0, 5.0)
@@ -64,8 +66,8 @@ def write_paste_set(
     unfinished.
 
     `fault_rate` of the runs of val and of dev-test (those of ten boards or more) have a fault; its boards are labelled
-    by its kind once a pad has moved by more than 1 sigma of the training days, and `good` before. Raises
-    FileExistsError for a folder that is not empty, ValueError for arguments out of range.
+    by its kind once a pad has moved by more than 1 sigma of the training days, `near_defect` before, and `good` where
+    nothing moved yet. Raises FileExistsError for a folder that is not empty, ValueError for arguments out of range.
     """
     check_fraction("fault_rate", fault_rate)
     if n_boards < MIN_BOARDS:
@@ -83,7 +85,7 @@ def write_paste_set(
     for k in range(n_boards):
         path = f"boards/{koh_young_name(run, k)}"
         (folder / path).write_bytes(write_koh_young(layout, run, k))
-        label = kind[k] if np.abs(delta_z[k]).max() > DEFECT_SIGMA else GOOD
+        label = _label(kind[k], float(np.abs(delta_z[k]).max()))
         index.append({"path": path, "label": label, "split": splits[k], "board": path[7:-4]} | _when(run, k))
         pads += _moved(path, layout, delta_z[k])
     write_table(folder / "pads.csv", _PAD_COLUMNS, pads)
@@ -91,6 +93,13 @@ def write_paste_set(
     write_table(folder / "index.csv", _INDEX_COLUMNS, index)
     counts = Counter((str(row["split"]), str(row["label"])) for row in index)
     return PasteSet(folder=folder, boards=MappingProxyType(counts), moved_pads=len(pads))
+
+
+def _label(kind: str, farthest_z: float) -> str:
+    """A fault that begins moves many pads by little: neither good nor yet what anybody must call."""
+    if farthest_z > DEFECT_SIGMA:
+        return kind
+    return NEAR_DEFECT if farthest_z > GOOD_SIGMA else GOOD
 
 
 def _days_of(set_to: Difficulty, n_boards: int) -> Difficulty:

@@ -13,7 +13,7 @@ import pytest
 from edge.capture.readers.paste import read_panel
 from edge.capture.readers.paste_settings import PasteFileSettings
 from export.simulator.paste import PasteSet, write_paste_set
-from export.simulator.paste.sets import DEFECT_SIGMA, GOOD, SET_KINDS
+from export.simulator.paste.sets import DEFECT_SIGMA, GOOD, GOOD_SIGMA, NEAR_DEFECT, SET_KINDS
 
 pytestmark = pytest.mark.sweep
 
@@ -47,17 +47,18 @@ def test_splits_are_days_and_train_is_good(written: PasteSet) -> None:
         labels = {row["label"] for row in index if row["split"] == split}
         assert GOOD in labels
         assert len(labels) > 1
-        assert labels <= {GOOD, *SET_KINDS}
+        assert labels <= {GOOD, NEAR_DEFECT, *SET_KINDS}
     assert [int(row["counter"]) for row in index] == sorted(int(row["counter"]) for row in index)
 
 
-def test_a_board_is_labelled_when_a_pad_moved_by_more_than_a_sigma(written: PasteSet) -> None:
+def test_a_board_is_labelled_by_its_farthest_pad(written: PasteSet) -> None:
     most: dict[str, float] = defaultdict(float)
     for row in rows(written.folder / "pads.csv"):
         moved = max(abs(float(row["delta_volume_z"])), abs(float(row["delta_area_z"])))
         most[row["path"]] = max(most[row["path"]], moved)
     labels = {row["path"]: row["label"] for row in rows(written.folder / "index.csv")}
-    assert all((labels[path] != GOOD) == (most[path] > DEFECT_SIGMA) for path in labels)
+    assert all((labels[path] == GOOD) == (most[path] <= GOOD_SIGMA) for path in labels)
+    assert all((labels[path] in SET_KINDS) == (most[path] > DEFECT_SIGMA) for path in labels)
     assert written.moved_pads == len(rows(written.folder / "pads.csv")) > 100
 
 
