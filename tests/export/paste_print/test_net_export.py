@@ -105,7 +105,7 @@ def test_contracts_name_planes_there_are(preset: str) -> None:
         assert made.window is not None
         assert set(made.window.planes) <= PLANES.keys()
         assert made.window.planes[0] == "mask"
-        assert made.inputs[0].shape == ("N", 10, 3, 48, 48)
+        assert made.inputs[0].shape == ("N", variant.boards, 3, 48, 48)
 
 
 def test_pictures_are_refused() -> None:
