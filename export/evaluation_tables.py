@@ -19,7 +19,8 @@ def tables(report: Evaluation) -> Group:
     parts += [_model_table(report), _line_table(report)]
     if report.per_part:
         parts.append(_part_table(report))
-    parts.append(_yardstick_table(report))
+    if report.yardsticks:
+        parts.append(_yardstick_table(report))
     return Group(*parts, *(Text(line, style="dim") for line in _notes(report)))
 
 

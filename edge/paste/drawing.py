@@ -46,7 +46,7 @@ class Drawing:
         half = self.side_px / 2
         for x, y, value in zip(self.x_px, self.y_px, z, strict=True):
             corner, other = (round(x - half), round(y - half)), (round(x + half), round(y + half))
-            cv2.rectangle(picture, corner, other, _colour(float(value)), cv2.FILLED)
+            cv2.rectangle(picture, corner, other, pad_colour(float(value)), cv2.FILLED)
         return picture
 
     def box_px(self, box_mm: Box) -> Box:
@@ -63,7 +63,8 @@ def _pad_side(x_px: Numbers, y_px: Numbers) -> float:
     return float(np.clip(0.8 * min(usual, default=MAX_PAD_PX), MIN_PAD_PX, MAX_PAD_PX))
 
 
-def _colour(z: float) -> tuple[int, int, int]:
+def pad_colour(z: float) -> tuple[int, int, int]:
+    """BGR of a pad `z` sigmas from usual; NaN is one that was not measured."""
     if not np.isfinite(z):
         return UNMEASURED_BGR
     share = min(abs(z) / FULL_COLOUR_Z, 1.0)

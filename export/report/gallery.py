@@ -17,6 +17,7 @@ from edge.board import Image
 from edge.scorers import checked_scores
 from export.report.approved import nearest_approved
 from export.report.subjects import Subject
+from export.report.window_picture import pictures_of
 from export.scoring import ScoredSplit
 from export.table_columns import column_of, parts_of
 
@@ -100,7 +101,7 @@ def _tiles(subjects: Sequence[Subject], chosen: NDArray[np.int64]) -> tuple[Tile
     approved = nearest_approved(scored, chosen)
     return tuple(
         Tile(
-            crop=png_uri(scored.crops[i]),
+            crop=png_uri(pictures_of(scored.crops[i : i + 1], scored.bundle.manifest.contract)[0]),
             heat=None if heat is None else png_uri(heat_picture(heat[k], top)),
             approved=None if approved is None else png_uri(approved[k]),
             label=scored.rows[i].label,
@@ -126,8 +127,8 @@ def place_name(scored: ScoredSplit, index: int) -> str:
 
 
 def heat_picture(heat: NDArray[np.float32], top: float) -> Image:
-    """A map (h, w) as (h, w, 3) BGR: dark is nothing, bright is `top` and more."""
-    level = np.clip(heat / max(top, 1e-12), 0.0, 1.0)
+    """A map (h, w) as (h, w, 3) BGR: dark is nothing, bright is `top` and more, of either sign."""
+    level = np.clip(np.abs(heat) / max(top, 1e-12), 0.0, 1.0)
     return cv2.applyColorMap((255.0 * level).round().astype(np.uint8), cv2.COLORMAP_INFERNO).astype(np.uint8)
 
 

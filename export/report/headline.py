@@ -47,7 +47,7 @@ def weakest(e: Evaluation) -> str:
 def uncleared(e: Evaluation) -> list[str]:
     """Classes in which something that knows nothing about solder does as well, the best of it named."""
     lines = []
-    for label, row in e.per_label.items():
+    for label, row in e.per_label.items() if e.yardsticks else ():
         best, value = max(((name, of[label]) for name, of in e.yardsticks.items()), key=lambda item: item[1])
         if value >= row.auroc:
             lines.append(f"{label}: {best} alone reaches AUROC {value:.3f}, this bundle {row.auroc:.3f}")

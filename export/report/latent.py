@@ -16,8 +16,10 @@ from sklearn.metrics import pairwise_distances
 
 from edge.board import Image
 from edge.references import takes_references
-from export.datasets import VAL_SPLIT, Row, contract_crops, units_of
+from export.datasets import VAL_SPLIT, Row, units_of
+from export.inputs import contract_inputs
 from export.report.latent_space import latent_of
+from export.report.window_picture import pictures_of
 from export.scoring import ScoredSplit
 from export.table_columns import boards_of, has_boards, parts_of
 
@@ -88,7 +90,7 @@ def latent_map(scored: ScoredSplit) -> LatentMap | None:
     rows = [*(scored.rows[i] for i in chosen), *beside]
     crops = scored.crops[chosen]
     if beside:
-        cut = contract_crops(scored.data.folder, beside, scored.bundle.manifest.contract)
+        cut = contract_inputs(scored.data.folder, beside, scored.bundle.manifest.contract)
         crops = np.concatenate([crops, cut])
     latent = latent_of(scored, crops, rows)
     group_is, group = _groups(scored, rows)
@@ -97,7 +99,7 @@ def latent_map(scored: ScoredSplit) -> LatentMap | None:
     labels = np.array([row.label for row in rows])
     return LatentMap(
         at=at,
-        crops=crops,
+        crops=pictures_of(crops, scored.bundle.manifest.contract),
         labels=labels,
         is_good=np.array([row.is_good for row in rows]),
         group=group,
