@@ -21,6 +21,7 @@ from edge.bundle import (
     NAMER_GRAPH,
     NAMER_SETTINGS,
     Bundle,
+    Contract,
     GoldenApproved,
     Manifest,
     golden_score_file,
@@ -87,12 +88,17 @@ def check_target(out: Path) -> None:
         raise BundleWriteFault(f"{out}: exists and is no bundle; choose another --out or remove it")
 
 
-def golden_choice(labels: list[str], scores: Floats, good: frozenset[str]) -> list[int]:
-    """Which of the validation rows become golden: 8 to 16, evenly through the range of scores of the good ones and of
-    each defect, so that a drift anywhere in the range is seen. Fewer only where there are fewer rows."""
+def most_golden(contract: Contract) -> int:
+    """How many golden inputs a bundle may have: 16 crops, or 8 windows, each of which is some 0.8 MB."""
+    return MAX_GOLDEN if contract.window is None else MIN_GOLDEN
+
+
+def golden_choice(labels: list[str], scores: Floats, good: frozenset[str], most: int = MAX_GOLDEN) -> list[int]:
+    """Which of the validation rows become golden: 8 to `most`, evenly through the range of scores of the good ones and
+    of each defect, so that a drift anywhere in the range is seen. Fewer only where there are fewer rows."""
     kinds = ["good" if label in good else label for label in labels]
     names = sorted(set(kinds), key=lambda k: (k != "good", k))[:MIN_GOLDEN]
-    share = max(1, MAX_GOLDEN // len(names))
+    share = max(1, most // len(names))
     chosen: list[int] = []
     for name in names:
         members = sorted((i for i, k in enumerate(kinds) if k == name), key=lambda i: float(scores[i]))

@@ -120,7 +120,7 @@ def _print_boards(boards: list[DemoBoard], verdicts: dict[str, Verdict], events:
         verdict = verdicts[board.board_id]
         called = {f.region.name for f in verdict.defects}
         missed = board.defects.keys() - called if verdict.findings else set()
-        false = called - board.defects.keys()
+        false = called - board.defects.keys() - board.unsaid
         escapes += bool(board.defects) and verdict.outcome is Outcome.PASS
         false_calls += len(false)
         table.add_row(
@@ -183,7 +183,7 @@ def _draw_mistakes(
         called = {f.region.name for f in verdict.defects}
         kinds = {
             "missed": bool(verdict.findings) and bool(board.defects.keys() - called),
-            "false-call": bool(called - board.defects.keys()),
+            "false-call": bool(called - board.defects.keys() - board.unsaid),
             "held": verdict.outcome is Outcome.UNDECIDED and verdict.reason is not Reason.CAPTURE_FAULT,
         }
         for kind in (k for k, made in kinds.items() if made and k not in drawn):

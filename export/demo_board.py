@@ -14,3 +14,6 @@ class DemoBoard:
     defects: dict[str, str]  # place → label
     story: str = ""  # what is special about it
     suffix: str = ".jpg"  # of the file
+    unsaid: frozenset[str] = (
+        frozenset()
+    )  # places neither good nor yet defective: a call there is no mistake, nor is none

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.annotate import annotate
 from edge.board import Image, Verdict
@@ -21,6 +22,7 @@ from export.simulator.paste.faults import printer_fault
 from export.simulator.paste.files import FILE_SETTINGS, barcode_of, job_of, write_koh_young
 from export.simulator.paste.prints import PrintRun, print_run
 from export.simulator.paste.product import CELL_MM, WIPE_EVERY, PasteProduct, paste_product
+from export.simulator.paste.sets import DEFECT_SIGMA, GOOD_SIGMA
 from export.simulator.paste.windows import injected, product_table
 
 PASTE_BUNDLE = Path(__file__).parent / "demo_paste_bundle"
@@ -30,7 +32,6 @@ DAYS = replace(DIFFICULTIES["line"], boards_per_day=12, boards_per_run=12)  # â€
 SEED = 2041
 FAULT, AMPLITUDE = "support", 6.0
 CLEAN_FRAC = 0.35  # of the boards, before the printer begins to fail
-DEFECT_Z = 3.0  # what the demo calls a defective pad: moved by more sigmas than this
 BUDGET_MS = 2_000
 
 
@@ -65,13 +66,18 @@ def paste_boards(n: int) -> Iterator[DemoBoard]:
     delta[n_clean:] = fault.delta_z
     run = injected(table, clean, delta)
     for k in range(n):
-        moved = np.abs(delta[k]).max(axis=1) > DEFECT_Z
+        moved = np.abs(delta[k]).max(axis=1)
         yield DemoBoard(
             board_id=barcode_of(run, k),
             data=write_koh_young(product, run, k),
-            defects={pad.replace("/", "-"): FAULT for pad in product.pad[moved].tolist()},
+            defects=dict.fromkeys(_places(product, moved > DEFECT_SIGMA), FAULT),
+            unsaid=frozenset(_places(product, (moved > GOOD_SIGMA) & (moved <= DEFECT_SIGMA))),
             suffix=".csv",
         )
+
+
+def _places(product: PasteProduct, chosen: NDArray[np.bool_]) -> list[str]:
+    return [pad.replace("/", "-") for pad in product.pad[chosen].tolist()]
 
 
 def other_panel() -> DemoBoard:

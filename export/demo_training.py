@@ -88,7 +88,8 @@ def make_paste_bundle(out: Path, work: Path) -> str:
     data = work / "twin-prints"
     write_paste_set(data, PASTE_BOARDS, PASTE_SEED, DIFFICULTY, PASTE_FAULT_RATE)
     console.print("training …")
-    write(train(TrainRequest(family="paste_print", data=data, preset="best")), work / "bundle", say=console.print)
+    request = TrainRequest(family="paste_print", data=data, preset="best")
+    write(train(request), work / "bundle", all_precisions=False, say=console.print)
     name_faults(["--json", str(work / "namer.json"), "--out", str(work / "namer"), "--rows", "own"])
     files = (work / "namer" / NAMER_GRAPH).read_bytes(), (work / "namer" / NAMER_SETTINGS).read_bytes()
     return write_bundle(out, replace(parts_of(read_bundle(work / "bundle")), namer=files))

@@ -22,7 +22,7 @@ from edge.thresholds import Thresholds
 from export import component_rules, joint_rules, paste_rules_bundle
 from export.agreement import agreement
 from export.approved import approved_of, scorable
-from export.bundle import BundleParts, golden_choice, write_bundle
+from export.bundle import BundleParts, golden_choice, most_golden, write_bundle
 from export.datasets import (
     GOOD_LABELS,
     TRAIN_SPLIT,
@@ -129,7 +129,7 @@ def write_rules_bundle(
         is_defect=~good,
         compared_with="rules as fitted",
     )
-    golden = golden_choice([row.label for row in val_rows], scores, GOOD_LABELS)
+    golden = golden_choice([row.label for row in val_rows], scores, GOOD_LABELS, most_golden(contract))
     identity = write_bundle(
         out,
         BundleParts(

@@ -19,7 +19,7 @@ from edge.board import Floats
 from edge.bundle import GraphRecord, Manifest, Parity, RangesRecord, model_file
 from edge.thresholds import Precision, Threshold, Thresholds
 from export.agreement import agreement
-from export.bundle import BundleParts, golden_choice, write_bundle
+from export.bundle import BundleParts, golden_choice, most_golden, write_bundle
 from export.datasets import GOOD_LABELS, VAL_SPLIT
 from export.onnx import ExportFault, onnx_from_torch, run_onnx, run_torch, tool_versions
 from export.quantize.build import BuiltGraph, GraphSet, graphs_of
@@ -60,7 +60,9 @@ def write(
             say=say,
         )
     graphs: dict[Precision, BuiltGraph] = {"fp32": plain, **made.graphs}
-    golden = golden_choice([row.label for row in samples.val_rows], plain.score, GOOD_LABELS)
+    golden = golden_choice(
+        [row.label for row in samples.val_rows], plain.score, GOOD_LABELS, most_golden(trained.contract)
+    )
     thresholds = {precision: _threshold(samples, graph.score) for precision, graph in graphs.items()}
     approved = samples.approved
     parts = BundleParts(
