@@ -96,6 +96,8 @@ def _read(folder: Path, side_cells: int, _digest: str) -> Prints:
         records = list(csv.DictReader(file))
     if not 1 <= len(records) <= MAX_BOARDS:
         raise DataFault(f"{folder / INDEX}: {len(records)} boards, allowed 1 to {MAX_BOARDS}")
+    if missing := sorted({"path", "label", "split"} - records[0].keys()):
+        raise DataFault(f"{folder / INDEX}: lacks the columns {missing}")
     settings = machine_settings(folder)
     panels = [_panel(folder / record["path"], settings) for record in records]
     pads = panels[0].pad
