@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from edge import __version__
+from edge.paste import DEFAULT_CELL_MM, DEFAULT_WIPE_EVERY
 
 app = typer.Typer(
     help="The inspector beside every machine of a circuit-board line: scores each joint, tells the line pass or hold.",
@@ -223,8 +224,12 @@ def recipe_paste(
     recipe_id: Annotated[str, typer.Option("--id")],
     part: Annotated[str, typer.Option(help="Part number of the board.")],
     budget_ms: Annotated[int, typer.Option(min=20, max=60_000, help="Trigger to verdict.")] = 2_000,
-    cell_mm: Annotated[float, typer.Option(min=0.1, max=20.0, help="The grid's cell; pads that share one move.")] = 1.2,
-    wipe_every: Annotated[int, typer.Option(min=1, max=100, help="Panels from one stencil wipe to the next.")] = 5,
+    cell_mm: Annotated[
+        float, typer.Option(min=0.1, max=20.0, help="The grid's cell; pads that share one move.")
+    ] = DEFAULT_CELL_MM,
+    wipe_every: Annotated[
+        int, typer.Option(min=1, max=100, help="Panels from one stencil wipe to the next.")
+    ] = DEFAULT_WIPE_EVERY,
     threshold: Annotated[float | None, typer.Option(help="Stricter than the bundle's own.")] = None,
 ) -> None:
     """Make a recipe of paste from files of good panels: where each pad lies, and what good prints of it show.

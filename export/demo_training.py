@@ -48,17 +48,7 @@ def make_demo_bundle(out: Path, work: Path) -> str:
         family="solder_joint", data=work / "set-line", table="joints.csv", preset="best", bfloat16=True
     )
     write(train(request), work / "bundle", say=console.print)
-    report = calibrate(
-        work / "bundle",
-        work / "set-limits",
-        out,
-        table="joints.csv",
-        split=VAL,
-        check_split=DEV_TEST,
-        recall=None,
-        false_call_ppm=FALSE_CALL_PPM,
-    )
-    return report.identity
+    return _calibrated(work / "bundle", work / "set-limits", out, request.table)
 
 
 def make_component_bundle(out: Path, work: Path) -> str:
@@ -69,17 +59,7 @@ def make_component_bundle(out: Path, work: Path) -> str:
     console.print("training …")
     request = TrainRequest(family="pth_component", data=data, table="components.csv", preset="best")
     write(train(request), work / "bundle", say=console.print)
-    report = calibrate(
-        work / "bundle",
-        data,
-        out,
-        table="components.csv",
-        split=VAL,
-        check_split=DEV_TEST,
-        recall=None,
-        false_call_ppm=FALSE_CALL_PPM,
-    )
-    return report.identity
+    return _calibrated(work / "bundle", data, out, request.table)
 
 
 def make_paste_bundle(out: Path, work: Path) -> str:
@@ -93,6 +73,21 @@ def make_paste_bundle(out: Path, work: Path) -> str:
     name_faults(["--json", str(work / "namer.json"), "--out", str(work / "namer"), "--rows", "own"])
     files = (work / "namer" / NAMER_GRAPH).read_bytes(), (work / "namer" / NAMER_SETTINGS).read_bytes()
     return write_bundle(out, replace(parts_of(read_bundle(work / "bundle")), namer=files))
+
+
+def _calibrated(bundle: Path, data: Path, out: Path, table: str | None) -> str:
+    """The bundle with thresholds from the `val` boards of `data`, in `out`; returns its identity."""
+    report = calibrate(
+        bundle,
+        data,
+        out,
+        table=table,
+        split=VAL,
+        check_split=DEV_TEST,
+        recall=None,
+        false_call_ppm=FALSE_CALL_PPM,
+    )
+    return report.identity
 
 
 MAKERS = {

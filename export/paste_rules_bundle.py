@@ -7,15 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.board import Floats, Image
-from edge.bundle import Contract, TensorSpec, WindowSpec
+from edge.bundle import Contract
 from edge.references import Compared, Scorable
 from edge.scorers.paste_rules import PLANES_OF, Comparator, PasteRulesFile, comparator_map
 from export.datasets import Row
 from export.families import one_of
+from export.families.paste_print.contract import BOARDS, window_contract
 from export.paste_rules import LAST_BOARD, charts_of, fit_paste_rules
 from export.rules import RulesFault
-
-BOARDS, SIDE_CELLS = 10, 48  # a window as the family's networks take it
 
 VARIANTS: tuple[Comparator, ...] = (
     *("ewma", "ewma_group", "pad_level", "pad", "group_median", "group", "refit"),
@@ -26,25 +25,12 @@ VARIANTS: tuple[Comparator, ...] = (
 def rules_contract(*, places: bool, variant: str) -> Contract:
     """What a comparator takes: windows of its planes, of one board where it smooths nothing."""
     comparator = _comparator(variant)
-    planes = PLANES_OF[comparator]
     boards = BOARDS if any(kind != LAST_BOARD[0] for kind in charts_of(comparator)) else 1
-    shape = ("N", boards, len(planes), SIDE_CELLS, SIDE_CELLS)
-    return Contract(
-        crop_px=SIDE_CELLS,
-        region_scale=1.0,
-        channels="planes",
-        normalisation="per_pad",
-        window=WindowSpec(boards=boards, planes=planes),
-        inputs=(TensorSpec(name="window", shape=shape, dtype="float32", meaning="planes of the last boards"),),
-        outputs=(
-            TensorSpec(name="score", shape=("N",), dtype="float32", meaning="greatest |map|, in sigmas"),
-            TensorSpec(
-                name="map",
-                shape=("N", SIDE_CELLS, SIDE_CELLS),
-                dtype="float32",
-                meaning="signed sigmas of each pad of the last board",
-            ),
-        ),
+    return window_contract(
+        PLANES_OF[comparator],
+        boards,
+        score="greatest |map|, in sigmas",
+        signed_map="signed sigmas of each pad of the last board",
     )
 
 

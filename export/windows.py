@@ -22,6 +22,7 @@ from edge.board import Floats
 from edge.bundle import Contract, WindowSpec
 from edge.capture.readers.paste import read_panel
 from edge.capture.readers.paste_settings import PasteFileSettings
+from edge.paste import DEFAULT_CELL_MM, DEFAULT_WIPE_EVERY
 from edge.paste.learn import grid_for, groups_of, table_of, values_of
 from edge.paste.panel import Numbers, PasteFault, PastePanel
 from edge.paste.planes import BoardPads, board_planes
@@ -31,8 +32,6 @@ from edge.settings import SettingsFault, read_toml
 from export.datasets import GOOD_LABELS, INDEX, TRAIN_SPLIT, DataFault, Row
 
 MACHINE_FILE = "machine.toml"  # beside `index.csv`: how the machine's files are read
-CELL_MM = 1.2  # of the grid: the twin's pads lie 1.2 mm apart or more
-WIPE_EVERY_BOARDS = 5  # the cycle that real lines show (data of the PHME 2022 challenge: 5 panels, p = 4e-7)
 MAX_TABLE_BOARDS = 300  # good boards a pad table is learned from: their medians move no more with others
 MAX_BOARDS = 20_000
 
@@ -112,8 +111,8 @@ def _read(folder: Path, side_cells: int, _digest: str) -> Prints:
         values[chosen],
         [counters[k] for k in chosen],
         groups_of(panels[0]),
-        grid_for(panels[0], CELL_MM, side_cells),
-        WIPE_EVERY_BOARDS,
+        grid_for(panels[0], DEFAULT_CELL_MM, side_cells),
+        DEFAULT_WIPE_EVERY,
     )
     return Prints(
         table=table,

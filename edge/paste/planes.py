@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.board import Floats
 from edge.paste.panel import Numbers
 from edge.paste.table import STROKES, PadTable
 
-Floats = NDArray[np.float32]
 Groups = NDArray[np.int64]
 Measured = NDArray[np.bool_]
 
@@ -27,12 +27,12 @@ CLIP_STEADY = 2 * CLIP_Z
 
 
 class BoardPads:
-    """One board's pads against a table; each plane is worked out once, when first asked for."""
+    """One board's pads against a table. `counter` is the machine's own, None where it does not count."""
 
     def __init__(self, table: PadTable, values_pct: Numbers, counter: int | None) -> None:
         """`values_pct` (P, 2) volume and area in the table's order, NaN where a pad was not measured."""
         self.measured: Measured = np.asarray(np.isfinite(values_pct).all(axis=1))
-        self._table, self._counter = table, counter
+        self._table, self.counter = table, counter
         self._pct: Numbers = np.where(self.measured[:, None], values_pct, table.mean_pct)
         self.z: Numbers = np.clip((self._pct - table.mean_pct) / table.sigma_pct, -CLIP_Z, CLIP_Z)
         self.level: Numbers = np.asarray(np.median(self.z, axis=0))
@@ -106,18 +106,15 @@ class BoardPads:
 
     def stroke(self) -> Numbers:
         """-1 and 1 by counter mod 2; 0 where the machine does not count."""
-        return np.full(len(self.z), 0.0 if self._counter is None else 2.0 * (self._counter % STROKES) - 1.0)
+        return np.full(len(self.z), 0.0 if self.counter is None else 2.0 * (self.counter % STROKES) - 1.0)
 
     def wipe(self) -> Numbers:
         """Panels since the stencil was wiped, 0 to 1, by counter mod W; 0 where the machine does not count."""
         every = self._table.wipe_every
-        return np.full(len(self.z), 0.0 if self._counter is None else (self._counter % every) / max(1, every - 1))
+        return np.full(len(self.z), 0.0 if self.counter is None else (self.counter % every) / max(1, every - 1))
 
     def _own(self, value_pct: Numbers) -> Numbers:
-        group = self._table.group
-        off = value_pct - _by_group(value_pct, group, np.median)[group]
-        sigma = np.maximum(MAD_TO_SIGMA * _by_group(np.abs(off), group, np.median), REPEAT_PCT)
-        return np.asarray(np.clip(off / sigma[group], -CLIP_Z, CLIP_Z))
+        return np.asarray(np.clip(own_group_z(value_pct, self._table.group), -CLIP_Z, CLIP_Z))
 
     def _periodic(self, channel: int) -> Numbers:
         return self._without_phases(self.z[:, channel] - self.level[channel], channel)
@@ -128,11 +125,11 @@ class BoardPads:
         return np.asarray(np.clip(left / self._table.noise_z[:, channel], -CLIP_STEADY, CLIP_STEADY))
 
     def _without_phases(self, z: Numbers, channel: int) -> Numbers:
-        if self._counter is None:
+        if self.counter is None:
             return z
         table = self._table
-        z = z - table.stroke_z[:, self._counter % STROKES, channel]
-        return np.asarray(z - table.wipe_z[:, self._counter % table.wipe_every, channel])
+        z = z - table.stroke_z[:, self.counter % STROKES, channel]
+        return np.asarray(z - table.wipe_z[:, self.counter % table.wipe_every, channel])
 
 
 PLANES: dict[str, Callable[[BoardPads], Numbers]] = {
@@ -171,6 +168,14 @@ def board_planes(table: PadTable, board: BoardPads, names: Sequence[str]) -> Flo
 def pads_of_map(table: PadTable, maps: Floats) -> Floats:
     """(P,) of a map (tiles, S, S): each pad's own cell."""
     return np.asarray(maps[table.tile, table.row, table.col])
+
+
+def own_group_z(value_pct: Numbers, group: Groups) -> Numbers:
+    """(P,) in robust sigmas of each pad's aperture group on this very board; a sigma is at least the repeat noise.
+    `value_pct` (P,) per cent of the aperture, or of the stencil. Half a group may be bad before its median moves."""
+    off = value_pct - _by_group(value_pct, group, np.median)[group]
+    sigma = np.maximum(MAD_TO_SIGMA * _by_group(np.abs(off), group, np.median), REPEAT_PCT)
+    return np.asarray(off / sigma[group])
 
 
 def _by_group(values: Numbers, group: Groups, statistic: Callable[[Numbers], np.floating]) -> Numbers:

@@ -1,13 +1,15 @@
-"""The contract of a `paste_print` graph: what it takes and gives. Written into `manifest.json`, compared at load."""
+"""The contract of what judges paste, networks and rules alike: windows in, a score and a signed map out. Written into
+`manifest.json`, compared at load."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from edge.bundle import Contract, TensorSpec, WindowSpec
 from export.families import one_of
-from export.families.paste_print.net import SIDE_CELLS
 
+SIDE_CELLS = 48  # of a tile
 CHANNELS = "planes"
 NORMALISATION = "per_pad"
 BOARDS = 10  # the protocol's main length of a window
@@ -33,13 +35,23 @@ def contract(*, channels: str, normalisation: str, places: bool, variant: Window
     """The contract of a graph of this variant; windows have no `places`, a tile is taken whole. Raises UnknownName."""
     one_of({CHANNELS: None}, channels, "channels")
     one_of({NORMALISATION: None}, normalisation, "normalisation")
-    shape = ("N", variant.boards, len(variant.planes), SIDE_CELLS, SIDE_CELLS)
+    return window_contract(
+        variant.planes,
+        variant.boards,
+        score="greatest |map|, higher is worse",
+        signed_map="signed score of each pad of the last board: positive excess, negative insufficient, 0 no pad",
+    )
+
+
+def window_contract(planes: Sequence[str], boards: int, *, score: str, signed_map: str) -> Contract:
+    """Windows of these planes and so many boards; `score` and `signed_map` say what the outputs mean."""
+    shape = ("N", boards, len(planes), SIDE_CELLS, SIDE_CELLS)
     return Contract(
         crop_px=SIDE_CELLS,
         region_scale=1.0,
         channels="planes",
         normalisation="per_pad",
-        window=WindowSpec(boards=variant.boards, planes=variant.planes),
+        window=WindowSpec(boards=boards, planes=tuple(planes)),
         inputs=(
             TensorSpec(
                 name="window",
@@ -49,12 +61,7 @@ def contract(*, channels: str, normalisation: str, places: bool, variant: Window
             ),
         ),
         outputs=(
-            TensorSpec(name="score", shape=("N",), dtype="float32", meaning="greatest |map|, higher is worse"),
-            TensorSpec(
-                name="map",
-                shape=("N", SIDE_CELLS, SIDE_CELLS),
-                dtype="float32",
-                meaning="signed score of each pad of the last board: positive excess, negative insufficient, 0 no pad",
-            ),
+            TensorSpec(name="score", shape=("N",), dtype="float32", meaning=score),
+            TensorSpec(name="map", shape=("N", SIDE_CELLS, SIDE_CELLS), dtype="float32", meaning=signed_map),
         ),
     )

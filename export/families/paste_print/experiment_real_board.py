@@ -32,11 +32,10 @@ from scipy.stats import norm
 
 from edge.paste.learn import grid_in_order, table_of
 from edge.paste.panel import MAX_PADS, PasteFault
-from edge.paste.planes import MAD_TO_SIGMA, BoardPads, board_planes, pads_of_map
+from edge.paste.planes import REPEAT_PCT, BoardPads, board_planes, own_group_z, pads_of_map
 from edge.scorers.paste_rules import PLANES_OF
 from export.families.paste_print.experiment_file import methods_of
 from export.families.paste_print.experiment_methods import COMPARATORS
-from export.families.paste_print.experiment_planes import STEADY
 from export.families.paste_print.experiment_runs import (
     VALIDATION_SEED,
     Line,
@@ -50,7 +49,7 @@ FOLDER = "kohyoung-spi-boards"
 TOP, BOTTOM = "board_top_index24857_fail.csv.gz", "board_bot_index24566_fail.csv.gz"
 WIPED_LIBRARY = "PART22"
 COLUMNS = ("volume_pct", "area_pct", "height_um")
-REPEAT_PCT = 3.05  # repeat noise of a pad, protocol 3.7: no group of pads is known to be narrower than one pad's own
+OF_MANY_BOARDS = ("steady_volume", "steady_area")  # in sigmas of what a day leaves: one board does not tell them
 FALSE_PADS_PER_BOARD = 0.01
 VALIDATION_DAYS = 6
 MAX_BYTES = 16 * 1024 * 1024  # unpacked; 2,584 pads are 0.5 MB
@@ -95,13 +94,8 @@ def gaussian_limit(n_pads: int, n_values: int = len(COLUMNS)) -> float:
 
 
 def own_board_z(values: NDArray[np.float64], group: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(P, K) in robust sigmas of the aperture group on this very board. Half a group may be bad before it moves."""
-    z = np.empty_like(values)
-    for k in range(int(group.max()) + 1):
-        own = values[group == k]
-        off = own - np.median(own, axis=0)
-        z[group == k] = off / np.maximum(MAD_TO_SIGMA * np.median(np.abs(off), axis=0), REPEAT_PCT)
-    return z
+    """(P, K) values in robust sigmas of the aperture group on this very board, each of the K alone."""
+    return np.column_stack([own_group_z(value, group) for value in values.T])
 
 
 def called_pads(board: RealBoard, limit: float) -> NDArray[np.bool_]:
@@ -160,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder of real data sets")
     parser.add_argument("--json", type=Path, required=True)
-    one_board = [name for name in COMPARATORS if not {*STEADY} & {*PLANES_OF[name]}]
+    one_board = [name for name in COMPARATORS if not {*OF_MANY_BOARDS} & {*PLANES_OF[name]}]
     parser.add_argument("--methods", nargs="*", default=one_board, help="comparators, or files of networks")
     options = parser.parse_args()
     folder = options.data / FOLDER

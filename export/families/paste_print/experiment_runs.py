@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.board import Floats
-from edge.paste.panel import Numbers
+from edge.paste.planes import BoardPads, board_planes
 from edge.paste.table import PadTable
-from export.families.paste_print.experiment_planes import noise_z, plane_values
 from export.simulator.paste import DIFFICULTIES, PasteProduct, PrintRun, paste_product, print_run, product_table
 from export.simulator.paste.prints import starts_of
 from export.simulator.paste.windows import gathered
@@ -49,7 +48,6 @@ class Line:
 
     product: PasteProduct
     table: PadTable
-    noise_z: Numbers  # (P, 2) robust spread of what is left of z without group level, stroke and wipe
     difficulty: str
 
 
@@ -57,8 +55,7 @@ def line_of(difficulty: str = "line") -> Line:
     """The line of a difficulty, with the table learned from its training run."""
     product = paste_product(PRODUCT)
     run = print_run(product, TRAIN_BOARDS, TRAIN_SEED, difficulty)
-    table = product_table(product, run)
-    return Line(product, table, noise_z(table, run), difficulty)
+    return Line(product, product_table(product, run), difficulty)
 
 
 def days(line: Line, seed: int, n_days: int, boards: int = DAY_BOARDS) -> list[PrintRun]:
@@ -72,13 +69,10 @@ def planes_of(line: Line, run: PrintRun, planes: Sequence[str], *, counted: bool
     """(N, C, S, S) float32 of a run's boards. With `counted` False the machine does not count: stroke and wipe planes
     are 0, and nothing of them is taken away."""
     values = np.stack([run.volume_pct, run.area_pct], axis=-1)
-    side = line.table.side_cells
-    stack = np.zeros((len(run), len(planes), side, side), np.float32)
     table = line.table
+    stack = np.zeros((len(run), len(planes), table.side_cells, table.side_cells), np.float32)
     for k, counter in enumerate(run.counter.tolist()):
-        of_name = plane_values(table, line.noise_z, values[k], counter if counted else None)
-        for c, name in enumerate(planes):
-            stack[k, c, table.row, table.col] = of_name(name)
+        stack[k] = board_planes(table, BoardPads(table, values[k], counter if counted else None), planes)[0]
     return stack
 
 

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from export.families.paste_print.cells import KERNEL, ConvLSTMCell, CSTMCell, Memory
+from export.families.paste_print.contract import SIDE_CELLS
 from export.families.paste_print.deconvolution import PHASES, STRIDE, PhaseConvolution
 
-SIDE_CELLS = 48
 CHANNELS = 2
 LAYERS = 2
 FEATURE_SIDE = SIDE_CELLS // STRIDE**2

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from export.simulator.difficulties import named_difficulty
+
 SWEEP_AMPLITUDES = (0.2, 0.4, 0.6, 0.8, 1.0)  # protocol 3.7: nobody has measured wipe and stroke in volume
 
 
@@ -71,8 +73,4 @@ DIFFICULTIES: Mapping[str, Difficulty] = MappingProxyType({one.name: one for one
 
 def difficulty_of(difficulty: Difficulty | str) -> Difficulty:
     """A difficulty, or the one of that name. Raises ValueError for a name nobody gave."""
-    if isinstance(difficulty, Difficulty):
-        return difficulty
-    if difficulty not in DIFFICULTIES:
-        raise ValueError(f"difficulty is {difficulty!r}, expected one of {', '.join(DIFFICULTIES)}")
-    return DIFFICULTIES[difficulty]
+    return named_difficulty(difficulty, DIFFICULTIES)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.paste import DEFAULT_CELL_MM, DEFAULT_WIPE_EVERY
 from edge.paste.panel import Names, Numbers
 from export.simulator.paste.sites import Site, sub_board_sites
 
-CELL_MM = 1.2
+CELL_MM = DEFAULT_CELL_MM  # sites are laid out on the grid that a recipe takes
 SIDE_CELLS = 48
 SUB_CELLS = 24  # a sub-board's side
-WIPE_EVERY = 5  # a cycle of 5 in the calls of a real line (protocol 1)
+WIPE_EVERY = DEFAULT_WIPE_EVERY  # the twin's stencil is wiped as real ones are
 PRODUCTS = {"PP-1": (2, 2, 101), "PP-100K": (20, 20, 102)}  # sub-boards down and across, seed of the stencil
 
 MEAN_RANGE_PCT = (62.0, 126.0)  # of aperture groups on real boards (protocol 3.7)

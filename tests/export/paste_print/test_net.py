@@ -9,8 +9,9 @@ torch = pytest.importorskip("torch", reason="needs_torch")
 from torch import nn  # noqa: E402
 
 from export.families.paste_print.cells import ConvLSTMCell, CSTMCell, Memory  # noqa: E402
+from export.families.paste_print.contract import SIDE_CELLS  # noqa: E402
 from export.families.paste_print.deconvolution import PhaseConvolution, phases_of  # noqa: E402
-from export.families.paste_print.net import SIDE_CELLS, PrintNet  # noqa: E402
+from export.families.paste_print.net import PrintNet  # noqa: E402
 from export.families.paste_print.presets import FAST_WIDTH, PAPER_WIDTH, PRESETS  # noqa: E402
 from export.families.paste_print.score import ResidualScore  # noqa: E402
 
