@@ -89,6 +89,7 @@ def _recipe(bundle: Path, job: str, table: Any, folder: Path) -> PasteRecipe:
         n_good_panels=GOOD_BOARDS,
         n_good_days=1,
         wipe_every_boards=WIPE_EVERY,
+        side_cells=table.side_cells,
         pads=unread,
         groups=unread,
         bundle=BundleRef(path=os.path.relpath(bundle.resolve(), folder), sha256=read_bundle(bundle).sha256),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.axi.board import AxiBoard
 from edge.paste.panel import PastePanel
 
 Image = NDArray[np.uint8]  # (h, w, 3) uint8, BGR
@@ -51,8 +52,8 @@ class Reason(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One trigger: a board seen by the machine, as a picture or as the paste on its pads; neither exactly when
-    `capture_fault` says why."""
+    """One trigger: a board seen by the machine, as a picture, as the paste on its pads or as joints in X-ray slices;
+    none of them exactly when `capture_fault` says why."""
 
     uid: str  # of this trigger; the same picture file gives the same uid again after a restart
     board_id: str
@@ -62,14 +63,16 @@ class Board:
     picture_sha256: str
     image: Image | None
     panel: PastePanel | None = None
+    axi: AxiBoard | None = None
     capture_fault: str = ""
     fault_reason: Reason = Reason.CAPTURE_FAULT
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.board_id.encode()) <= MAX_BOARD_ID_LEN:
             raise ValueError(f"board_id {self.board_id!r}: must be 1 to {MAX_BOARD_ID_LEN} bytes")
-        if (self.image is not None) + (self.panel is not None) + bool(self.capture_fault) != 1:
-            raise ValueError(f"board {self.board_id}: exactly one of image, panel and capture fault")
+        shown = [content is not None for content in (self.image, self.panel, self.axi)]
+        if sum(shown) + bool(self.capture_fault) != 1:
+            raise ValueError(f"board {self.board_id}: exactly one of image, panel, axi and capture fault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,8 @@ class Verdict:
     printer_fault: PrinterFault | None = None  # seen over the last boards; this one may be good
 
     def __post_init__(self) -> None:
+        if self.n_unlisted < 0:
+            raise ValueError(f"board {self.board_id}: n_unlisted {self.n_unlisted}, expected 0 or more")
         if self.outcome is Outcome.PASS:
             self._check_pass()
         if self.outcome is Outcome.FAIL and not self.defects:

@@ -4,7 +4,8 @@
     thresholds.json    a threshold for each precision, with its evidence
     model.onnx         the graph, score inside (engine `onnx`), or rules.json (engine `rules`)
     model.fp16.onnx, model.int8.onnx, model.int8-cpu.onnx    the same graph at other precisions, where it may be
-    golden/            batch.npy (N,h,w,3) uint8 BGR crops, or (N,T,C,S,S) float32 windows; for a family that compares
+    golden/            batch.npy (N,h,w,C) uint8 crops, C = 3 BGR or one grey slice a channel, or (N,T,C,S,S) float32
+                       windows; for a family that compares
                        also approved.npy (M,h,w,3) uint8, pictures of parts, and compared.npy (N,K) int64, which of them
                        each crop is held against; score.npy (N,) float32 and score.<precision>.npy, checked before the
                        first board
@@ -34,6 +35,8 @@ GOLDEN_BATCH = "golden/batch.npy"
 GOLDEN_APPROVED, GOLDEN_COMPARED = "golden/approved.npy", "golden/compared.npy"
 REFERENCES = "references"  # the graph's second input, where the family compares
 EMBEDDING = "embedding"  # and the output that its references are made from
+KIND = "kind"  # the output that says how strongly each of a contract's kinds of defect shows
+ROI_LIMIT = 0.5  # output `roi` above it: the region does not show what it should; the graph scales it so
 NAMER_GRAPH, NAMER_SETTINGS = "namer.onnx", "namer.json"
 Engine = Literal["onnx", "rules"]
 
@@ -63,12 +66,15 @@ class Contract(Settings):
 
     crop_px: Annotated[int, Field(ge=8, le=1024)]  # regions are resampled to crop_px x crop_px; a window's cells a side
     region_scale: Annotated[float, Field(gt=0.0, le=10.0)]  # crop side / pitch (or box side) of a place
-    channels: Literal["bgr", "grey", "planes"]  # grey is repeated over the graph's channels
-    # unit: x/127.5 - 1; standardised: per crop, see the family; per_pad: sigmas of each pad over good boards
-    normalisation: Literal["unit", "standardised", "per_pad"]
+    channels: Literal["bgr", "grey", "planes", "slices"]  # grey is repeated over the graph's channels
+    # unit: x/127.5 - 1; frac: x/255, a missing slice is 0; standardised: per crop, see the family; per_pad: sigmas of
+    # each pad over good boards
+    normalisation: Literal["unit", "frac", "standardised", "per_pad"]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     window: WindowSpec | None = None  # where the family judges windows of boards
+    n_slices: Annotated[int, Field(ge=1, le=16)] | None = None  # where it judges pictures of several heights
+    kinds: Annotated[tuple[Name, ...], Field(max_length=32)] = ()  # of defect, in the order of the output `kind`
 
     @model_validator(mode="after")
     def _window_or_picture(self) -> Contract:
@@ -77,6 +83,15 @@ class Contract(Settings):
                 f"window {self.window}, channels {self.channels!r}, normalisation {self.normalisation!r}: a window has "
                 "'planes' and 'per_pad', and nothing else has them"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _slices_and_kinds(self) -> Contract:
+        if (self.n_slices is not None) != (self.channels == "slices"):
+            raise ValueError(f"n_slices {self.n_slices}, channels {self.channels!r}: 'slices' has them, nothing else")
+        kind = [spec.shape for spec in self.outputs if spec.name == KIND]
+        if kind != ([("N", len(self.kinds))] if self.kinds else []):
+            raise ValueError(f"kinds {self.kinds} and outputs {KIND!r} {kind}: expected one a kind, (N, K), or neither")
         return self
 
     @model_validator(mode="after")
@@ -93,8 +108,13 @@ class Contract(Settings):
         return self
 
     @property
+    def crop_channels(self) -> int:
+        """Channels of a crop (h, w, C) uint8: colours, or slices."""
+        return 3 if self.n_slices is None else self.n_slices
+
+    @property
     def scored(self) -> tuple[TensorSpec, ...]:
-        """The outputs that judge: the score and the map, where there is one."""
+        """The outputs that judge: the score, and what says where, which kind and whether it is the right place."""
         return tuple(spec for spec in self.outputs if spec.name != EMBEDDING)
 
 
@@ -193,7 +213,7 @@ class Bundle:
     manifest: Manifest
     thresholds: Thresholds
     models: dict[Precision, bytes]  # the graphs, or the rules' parameters, exactly the bytes that were verified
-    golden_batch: NDArray[np.uint8] | Floats  # (N, h, w, 3) uint8 BGR, or (N, T, C, S, S) float32 windows
+    golden_batch: NDArray[np.uint8] | Floats  # (N, h, w, C) uint8 crops, or (N, T, C, S, S) float32 windows
     golden_scores: dict[Precision, Floats]  # (N,) float32 each
     golden_approved: GoldenApproved | None = None  # where the family compares
     namer: tuple[bytes, bytes] | None = None  # the namer's graph and settings, where there is one
@@ -313,7 +333,7 @@ def _golden_row(contract: Contract) -> tuple[np.dtype[np.generic], tuple[int, ..
     """What one golden input is: a crop, or a window."""
     if contract.window is not None:
         return np.dtype(np.float32), tuple(int(d) for d in contract.inputs[0].shape[1:])
-    return np.dtype(np.uint8), (contract.crop_px, contract.crop_px, 3)
+    return np.dtype(np.uint8), (contract.crop_px, contract.crop_px, contract.crop_channels)
 
 
 def _read_approved(folder: Path, manifest: Manifest, n: int) -> GoldenApproved | None:

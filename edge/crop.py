@@ -40,8 +40,20 @@ def crop_squares(
     crops = np.empty((n, out_px, out_px, 3), np.uint8) if out is None else out
     if crops.shape != (n, out_px, out_px, 3) or crops.dtype != np.uint8 or not crops.flags.c_contiguous:
         raise ValueError(f"out: {crops.dtype} {crops.shape}, expected contiguous uint8 ({n}, {out_px}, {out_px}, 3)")
-    if not n:
-        return crops
+    if n:
+        _crop(image, centres_px, sides_px, crops, cv2.BORDER_REPLICATE)
+    return crops
+
+
+def _crop(
+    image: NDArray[np.uint8],
+    centres_px: NDArray[np.float64],
+    sides_px: NDArray[np.float64],
+    crops: Image,
+    border: int,
+) -> None:
+    """From the pyramid level that suits each square."""
+    n, out_px, _, channels = crops.shape
     level = np.maximum(0, np.floor(np.log2(np.maximum(sides_px, 1.0) / out_px))).astype(int)
     halved = image
     for k in range(int(level.max()) + 1):
@@ -49,16 +61,44 @@ def crop_squares(
             halved = cv2.pyrDown(halved).astype(np.uint8, copy=False)
         chosen = np.flatnonzero(level == k)
         if len(chosen) == n:  # the usual board: every square at one level, straight into place
-            _sample(halved, centres_px / 2**k, sides_px / 2**k, crops)
+            _sample(halved, centres_px / 2**k, sides_px / 2**k, crops, border)
         elif len(chosen):
-            part = np.empty((len(chosen), out_px, out_px, 3), np.uint8)
-            _sample(halved, centres_px[chosen] / 2**k, sides_px[chosen] / 2**k, part)
+            part = np.empty((len(chosen), out_px, out_px, channels), np.uint8)
+            _sample(halved, centres_px[chosen] / 2**k, sides_px[chosen] / 2**k, part, border)
             crops[chosen] = part
-    return crops
 
 
-def _sample(image: Image, centres_px: NDArray[np.float64], sides_px: NDArray[np.float64], crops: Image) -> None:
-    n, out_px = len(sides_px), crops.shape[1]
+def crop_slices(
+    slices: Image,
+    centres_px: NDArray[np.float64],
+    sides_px: NDArray[np.float64],
+    out_px: int,
+    out: Image,
+) -> None:
+    """Resample upright squares of every slice to `out` (N, out_px, out_px, C) uint8, one slice a channel.
+
+    `slices` (h, w, n) uint8, n up to C; channels of slices that there are none of become 0, and so does what lies
+    outside the picture (Algorithm 1 of the paper of `axi_joint`). Squares more than twice `out_px` wide are cut from a
+    halved slice, as above. Raises ValueError when there are more slices than channels.
+    """
+    n_slices, channels = slices.shape[2], out.shape[3]
+    if not 1 <= n_slices <= channels:
+        raise ValueError(f"{n_slices} slices, expected 1 to {channels}")
+    plane = np.empty((len(sides_px), out_px, out_px, 1), np.uint8)
+    out[..., n_slices:] = 0
+    for k in range(n_slices):
+        _crop(np.ascontiguousarray(slices[:, :, k]), centres_px, sides_px, plane, cv2.BORDER_CONSTANT)
+        out[..., k] = plane[..., 0]
+
+
+def _sample(
+    image: NDArray[np.uint8],
+    centres_px: NDArray[np.float64],
+    sides_px: NDArray[np.float64],
+    crops: Image,
+    border: int,
+) -> None:
+    n, out_px, _, channels = crops.shape
     offset = (np.arange(out_px) + 0.5) / out_px - 0.5
     span = sides_px[:, None] * offset
     x, x_fraction = _fixed_point(centres_px[:, 0, None] + span)
@@ -77,8 +117,8 @@ def _sample(image: Image, centres_px: NDArray[np.float64], sides_px: NDArray[np.
             pixels[:m].view("<i2").reshape(m * out_px, out_px, 2),
             fractions[:m].reshape(m * out_px, out_px),
             cv2.INTER_LINEAR,
-            dst=crops[part].reshape(m * out_px, out_px, 3),
-            borderMode=cv2.BORDER_REPLICATE,
+            dst=crops[part].reshape(m * out_px, out_px, channels),
+            borderMode=border,
         )
 
 

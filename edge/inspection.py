@@ -11,21 +11,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.annotate import annotate
-from edge.board import Board, Finding, Image, Reason, Verdict
+from edge.board import Board, Finding, Image, Verdict
 from edge.bundle import BundleFault
 from edge.capture.board_file import PictureReader
 from edge.capture.readers.picture import PictureSize
 from edge.clock import Clock
-from edge.deadline import Deadline, DeadlineMissed
+from edge.deadline import Deadline
 from edge.drift import board_numbers
-from edge.gate import Judged, judge, undecided
+from edge.gate import Judged
 from edge.image_statistics import ImageProbe
-from edge.lanes import compared, crops_of_regions, load_lanes, regions_of
+from edge.judging import Judging
+from edge.lanes import compared, crops_of_regions, findings_of, load_lanes, regions_of
 from edge.recipe import Recipe
 from edge.register import NotRegistered, Registrar, project
 from edge.scorers import EngineChoice, ScorerFault, checked_scores
@@ -48,6 +50,7 @@ class _Seen:
     findings: tuple[Finding, ...]
     maps: NDArray[np.float32] | None
     drift_numbers: NDArray[np.float64]
+    n_unlisted: int = 0
 
 
 class Inspection:
@@ -65,25 +68,17 @@ class Inspection:
             bundle_sha256=_bundle_set_sha256([lane.bundle.sha256 for lane in self._lanes]),
             n_regions=len(recipe.settings.places),
         )
+        self._judging = Judging(self.judged, clock, recipe.settings.verdict_budget_ms)
         self._prove_on_reference()
 
     def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
         """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
         if board.image is None:
-            return self._held(board, board.fault_reason, board.capture_fault or "no picture, and the recipe is of one")
-        budget_ms = self.recipe.settings.verdict_budget_ms
-        deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=budget_ms, on_stage=on_stage)
-        try:
-            deadline.stamp("capture")
-            seen = self._look(board.image, deadline)
-            verdict = judge(board, self.judged, seen.findings, self._clock.now_ns(), deadline.stages)
-            deadline.stamp("judge")
-        except NotRegistered as err:
-            return self._held(board, Reason.NOT_REGISTERED, str(err), deadline)
-        except DeadlineMissed as err:
-            return self._held(board, Reason.DEADLINE, str(err), deadline)
-        except ScorerFault as err:
-            return self._held(board, Reason.SCORER_FAULT, str(err), deadline)
+            why = board.capture_fault or "no picture, and the recipe is of one"
+            return Inspected(verdict=self._judging.held(board, board.fault_reason, why), maps=None)
+        verdict, seen = self._judging.verdict(board, partial(self._look, board.image), on_stage)
+        if seen is None:
+            return Inspected(verdict=verdict, maps=None)
         return Inspected(verdict=verdict, maps=seen.maps, drift_numbers=seen.drift_numbers)
 
     @property
@@ -95,10 +90,6 @@ class Inspection:
     def drawn(self, board: Board, inspected: Inspected) -> Image | None:
         """The picture with its verdict drawn on it."""
         return None if board.image is None else annotate(board.image, inspected.verdict, inspected.maps)
-
-    def _held(self, board: Board, reason: Reason, detail: str, deadline: Deadline | None = None) -> Inspected:
-        stages = deadline.stages if deadline is not None else ()
-        return Inspected(verdict=undecided(board, self.judged, reason, detail, self._clock.now_ns(), stages), maps=None)
 
     def _look(self, image: Image, deadline: Deadline) -> _Seen:
         registration = self._registrar.register(image)
@@ -112,7 +103,7 @@ class Inspection:
             deadline.stamp("crop")
             if regions:
                 scored = checked_scores(lane.scorer, compared(lane, seen, crops))
-                findings += [Finding(region=r, score=float(s)) for r, s in zip(regions, scored.score, strict=True)]
+                findings += findings_of(lane.bundle.manifest.contract, regions, scored)
                 if scored.map is not None:
                     maps.append(scored.map)
             deadline.stamp("score")

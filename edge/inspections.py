@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from edge.board import Board, Image
 from edge.bundle import bundle_identity
 from edge.capture.board_file import BoardReader
@@ -17,10 +15,10 @@ from edge.clock import Clock
 from edge.gate import Judged
 from edge.inspection import Inspected, Inspection
 from edge.paste.inspection import PasteInspection
-from edge.paste.recipe import PasteRecipe, read_paste_recipe
-from edge.recipe import BundleRef, Recipe, read_recipe
+from edge.paste.recipe import PasteRecipe, PasteRecipeFile, paste_recipe_of
+from edge.recipe import BundleRef, Recipe, RecipeFile, recipe_of
 from edge.scorers import EngineChoice
-from edge.settings import SettingsFault, read_toml
+from edge.settings import Settings, SettingsFault, read_toml_as
 
 AnyRecipe = Recipe | PasteRecipe
 
@@ -47,19 +45,14 @@ class BoardInspection(Protocol):
         ...
 
 
-class _Kind(BaseModel):
-    """The one key that tells recipes apart; all else is checked by the kind's own model."""
-
-    model_config = ConfigDict(extra="ignore")
-    machine: str = ""
-
-
 def open_recipe(path: Path) -> AnyRecipe:
     """Read a recipe of either kind, from its folder or its `recipe.toml`. Raises SettingsFault with all faults."""
     file = path / "recipe.toml" if path.is_dir() else path
-    if read_toml(file, _Kind).machine:
-        return read_paste_recipe(file)
-    return read_recipe(file)
+    settings: Settings = read_toml_as(file, lambda keys: PasteRecipeFile if "machine" in keys else RecipeFile)
+    if isinstance(settings, PasteRecipeFile):
+        return paste_recipe_of(file, settings)
+    assert isinstance(settings, RecipeFile), settings
+    return recipe_of(file, settings)
 
 
 def inspection_of(recipe: AnyRecipe, engine: EngineChoice, clock: Clock) -> BoardInspection:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge.board import Floats, Image, Region
-from edge.bundle import Bundle, BundleFault, read_bundle
+from edge.board import Finding, Floats, Image, Region
+from edge.bundle import Bundle, BundleFault, Contract, read_bundle
 from edge.crop import crop_squares
 from edge.engine.fallback import load_with_fallback
 from edge.recipe import Place, Recipe
 from edge.references import Compared, Scorable, embedded, takes_references
-from edge.scorers import EngineChoice, Scorer, ScorerFault, load_scorer
+from edge.scorers import EngineChoice, ScoreBatch, Scorer, ScorerFault, load_scorer
 from edge.thresholds import Threshold
 
 Seen = list[tuple[Place, float, float, float]]  # places in view, in a lane's order, with x_px, y_px, side_px there
@@ -38,7 +38,9 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
         places = recipe.places_of(name)
         loaded = load_with_fallback(bundle, engine, load=load_scorer)
         threshold = bundle.threshold(loaded.choice.precision)
-        _check_stricter(recipe, threshold, places)
+        for place in places:
+            where = f"{recipe.folder} {place.refdes}-{place.pin}"
+            check_stricter(where, place.threshold, threshold.of_part(place.part_number))
         side_px = bundle.manifest.contract.crop_px
         crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
         lanes.append(
@@ -85,15 +87,13 @@ def compared(lane: Lane, seen: Seen, crops: Image) -> Scorable:
     return Compared(crops, lane.references[[id(place) in in_view for place in lane.places]])
 
 
-def _check_stricter(recipe: Recipe, threshold: Threshold, places: tuple[Place, ...]) -> None:
-    """A recipe may tighten a threshold; a looser one has no evidence."""
-    for place in places:
-        limit = threshold.of_part(place.part_number)
-        if place.threshold is not None and place.threshold > limit:
-            raise BundleFault(
-                f"{recipe.folder} {place.refdes}-{place.pin} threshold: {place.threshold} is looser than the bundle's "
-                f"{limit:.6g}, which is the one with evidence: calibrate a bundle instead"
-            )
+def check_stricter(where: str, own: float | None, limit: float) -> None:
+    """A recipe may tighten a bundle's threshold; a looser one has no evidence. Raises BundleFault."""
+    if own is not None and own > limit:
+        raise BundleFault(
+            f"{where} threshold: {own} is looser than the bundle's {limit:.6g}, which is the one with evidence: "
+            "calibrate a bundle instead"
+        )
 
 
 def regions_of(lane: Lane, seen: Seen) -> tuple[Region, ...]:
@@ -109,6 +109,17 @@ def regions_of(lane: Lane, seen: Seen) -> tuple[Region, ...]:
         )
         for place, x_px, y_px, side_px in seen
     )
+
+
+def findings_of(contract: Contract, regions: tuple[Region, ...], scored: ScoreBatch) -> list[Finding]:
+    """The scores as findings; a defect is of the kind that shows most, where the graph tells kinds apart."""
+    found = [Finding(region=r, score=float(s)) for r, s in zip(regions, scored.score, strict=True)]
+    if scored.kind is None:
+        return found
+    strongest = scored.kind.argmax(axis=1)
+    return [
+        replace(one, kind=contract.kinds[k]) if one.is_defect else one for one, k in zip(found, strongest, strict=True)
+    ]
 
 
 def crops_of_regions(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:

@@ -148,7 +148,11 @@ class Recipe:
 def read_recipe(path: Path) -> Recipe:
     """Read `recipe.toml` (or the folder that holds it) and its reference. Raises SettingsFault with all faults."""
     file = path / "recipe.toml" if path.is_dir() else path
-    settings = read_toml(file, RecipeFile)
+    return recipe_of(file, read_toml(file, RecipeFile))
+
+
+def recipe_of(file: Path, settings: RecipeFile) -> Recipe:
+    """A recipe from its checked `recipe.toml` and what that names. Raises SettingsFault."""
     return Recipe(
         settings=settings,
         folder=file.parent,

@@ -25,6 +25,8 @@ from export.faults import WorkshopFault
 GOOD_LABELS = frozenset({"good", "normal", "ok"})
 LEFT_OUT_LABELS = frozenset({"near_defect", "uncertain", "occluded", "ignore"})
 INDEX = "index.csv"
+FIRST_SLICE = "00.png"  # how the path of a joint's lowest slice ends
+MAX_SLICES = 16
 MAX_ROWS = 1_000_000  # about 300 MB of table; a larger one is a mistake or wants another reader
 TRAIN_SPLIT = "train"
 VAL_SPLIT = "val"
@@ -54,11 +56,20 @@ class Row:
     place: Place | None
     unit: str
     line: str  # the table's own line, for the fingerprint
+    n_slices: int = 1  # pictures of as many heights; `path` is the lowest one's
 
     @property
     def is_good(self) -> bool:
         """Labelled good, by whichever word the set uses."""
         return self.label in GOOD_LABELS
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of all its pictures: `X_00.png`, `X_01.png` and so on where there are slices."""
+        stem, suffix = self.path[: -len(FIRST_SLICE)], Path(self.path).suffix
+        if self.n_slices == 1:
+            return (self.path,)
+        return tuple(f"{stem}{k:02d}{suffix}" for k in range(self.n_slices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +156,7 @@ def fingerprint(data: DataSet, train: Sequence[Row], val: Sequence[Row]) -> Data
     digest = hashlib.sha256()
     for line in sorted(row.line for row in (*train, *val)):
         digest.update(line.encode() + b"\n")
-    for path in sorted({row.path for row in (*train, *val)}):
+    for path in sorted({path for row in (*train, *val) for path in row.files}):
         digest.update(path.encode() + b"\0" + hashlib.sha256((data.folder / path).read_bytes()).digest())
     return DataFingerprint(
         name=data.folder.resolve().name, sha256=digest.hexdigest(), n_train=len(train), n_val=len(val)
@@ -218,7 +229,17 @@ def _row(file: Path, line: int, record: dict[str, str]) -> Row:
         place=_place(file, line, record),
         unit=_unit(line, record),
         line=",".join(f"{k}={record[k]}" for k in sorted(record)),
+        n_slices=_n_slices(file, line, record),
     )
+
+
+def _n_slices(file: Path, line: int, record: dict[str, str]) -> int:
+    text = record.get("slices") or "1"
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_SLICES):
+        raise DataFault(f"{file} line {line}: slices {text!r}, expected 1 to {MAX_SLICES}")
+    if int(text) > 1 and not record["path"].endswith(FIRST_SLICE):
+        raise DataFault(f"{file} line {line}: path {record['path']!r} of {text} slices does not end in {FIRST_SLICE}")
+    return int(text)
 
 
 def _place(file: Path, line: int, record: dict[str, str]) -> Place | None:

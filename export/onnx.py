@@ -135,8 +135,9 @@ def run_onnx(model: bytes, inputs: Inputs, threads: int = 1) -> GraphOutputs:
 
 
 @torch.no_grad()
-def run_torch(scored: nn.Module, inputs: Inputs) -> GraphOutputs:
-    """Run the network as it was trained on the same inputs, in the same chunks."""
+def run_torch(scored: nn.Module, inputs: Inputs, outputs: Sequence[str] = ("score", "map")) -> GraphOutputs:
+    """Run the network as it was trained on the same inputs, in the same chunks. `outputs` are what it gives, in order,
+    those at the end left out."""
     scored.eval()
     if isinstance(inputs, GraphInputs):
         feeds = inputs.fed(lambda pictures: scored.embed(torch.from_numpy(pictures)).numpy())
@@ -147,7 +148,7 @@ def run_torch(scored: nn.Module, inputs: Inputs) -> GraphOutputs:
     else:
         chunks = [scored(torch.from_numpy(inputs[rows])) for rows in _chunks(len(inputs))]
     values = [torch.cat(parts).numpy() for parts in zip(*chunks, strict=True)]
-    return _outputs(dict(zip(("score", "map"), values, strict=False)))
+    return _outputs(dict(zip(outputs, values, strict=False)))
 
 
 def _outputs(values: dict[str, Floats]) -> GraphOutputs:

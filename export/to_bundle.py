@@ -84,7 +84,7 @@ def _fp32(trained: Trained, score: str) -> BuiltGraph:
     scores = run_onnx(model, samples.val_inputs).score
     threshold = _threshold(samples, scores).value
     parity = agreement(
-        run_torch(module, samples.val_inputs).score,
+        run_torch(module, samples.val_inputs, [spec.name for spec in trained.contract.scored]).score,
         scores,
         thresholds=(threshold, threshold),
         is_defect=~samples.val_good,

@@ -176,10 +176,8 @@ class FolderCapture:
                 fault, reason = str(err), Reason.CAPTURE_FAULT
             board_id = content.board_id or board_id
         if not board_id and not fault:
-            fault, content = (
-                f"file name {name!r} does not hold a board id ({self._settings.board_id_pattern})",
-                Content(),
-            )
+            fault = f"file name {name!r} does not hold a board id ({self._settings.board_id_pattern})"
+            content = Content()
         self._working[uid] = path
         return Board(
             uid=uid,
@@ -190,6 +188,7 @@ class FolderCapture:
             picture_sha256=sha256,
             image=content.image,
             panel=content.panel,
+            axi=content.axi,
             capture_fault=fault,
             fault_reason=reason,
         )

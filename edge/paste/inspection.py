@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.annotate import annotate
-from edge.board import Board, Finding, Floats, Image, PrinterFault, Reason, Region, Verdict
+from edge.board import Board, Finding, Floats, Image, PrinterFault, Region, Verdict
 from edge.bundle import BundleFault, read_bundle
 from edge.clock import Clock
-from edge.deadline import Deadline, DeadlineMissed
+from edge.deadline import Deadline
 from edge.engine.fallback import load_with_fallback
-from edge.gate import MAX_DETAIL_CHARS, Judged, judge, undecided
+from edge.gate import MAX_DETAIL_CHARS, Judged
 from edge.inspection import Inspected
+from edge.judging import Judging
+from edge.lanes import check_stricter
 from edge.paste.board_reader import PasteReader
 from edge.paste.drawing import Drawing
 from edge.paste.learn import values_of
@@ -25,18 +28,17 @@ from edge.paste.planes import PLANES, BoardPads, pads_of_map
 from edge.paste.printer_watch import PrinterWatch
 from edge.paste.recipe import PasteRecipe
 from edge.paste.window import PasteWindow
+from edge.register import NotRegistered
 from edge.scorers import EngineChoice, ScorerFault, checked_scores, load_scorer
 
 MAX_LISTED_DEFECTS = 2_000  # of a verdict's findings: with the good ones below it stays under the handover's 4 MB
 LISTED_GOOD = 50
 
 
-class _NotThisPanelError(Exception):
-    """The file is another product's or another side's."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judgement:
+class _Seen:
+    """What a panel shows, before it is judged."""
+
     findings: tuple[Finding, ...]
     n_unlisted: int
     restarted: str  # why the window begins anew with this board, or nothing
@@ -49,16 +51,21 @@ class PasteInspection:
     def __init__(self, recipe: PasteRecipe, engine: EngineChoice, clock: Clock) -> None:
         """Raises BundleFault."""
         self.recipe = recipe
-        self._clock = clock
         bundle = read_bundle(recipe.bundle_folder, recipe.settings.bundle.sha256)
-        spec = bundle.manifest.contract.window
+        contract = bundle.manifest.contract
+        spec = contract.window
         if spec is None:
             raise BundleFault(f"{bundle.folder}: family {bundle.manifest.family} judges pictures, not paste")
+        if contract.crop_px != recipe.table.side_cells:
+            ours = f"{recipe.folder}: its pads lie on tiles of {recipe.table.side_cells} cells a side"
+            raise BundleFault(f"{ours}, the bundle takes {contract.crop_px}")
         if unknown := sorted(set(spec.planes) - PLANES.keys()):
             raise BundleFault(f"{bundle.folder}: planes {unknown}; there are {sorted(PLANES)}")
         loaded = load_with_fallback(bundle, replace(engine, maps=True), load=load_scorer)
         self._scorer = loaded.scorer
-        self._limit = _limit(recipe, bundle.threshold(loaded.choice.precision).value)
+        limit, own = bundle.threshold(loaded.choice.precision).value, recipe.settings.threshold
+        check_stricter(str(recipe.folder), own, limit)
+        self._limit = limit if own is None else own
         self._window = PasteWindow(recipe.table, spec.planes, spec.boards)
         self._watch = PrinterWatch(bundle, recipe.table)
         self.drawing = Drawing(recipe.table)
@@ -69,31 +76,18 @@ class PasteInspection:
             bundle_sha256=bundle.sha256,
             n_regions=len(recipe.table.pad),
         )
+        self._judging = Judging(self.judged, clock, recipe.settings.verdict_budget_ms)
         self._prove_on_usual_print()
 
     def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
         """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
         if board.panel is None:
-            reason, why = board.fault_reason, board.capture_fault or "a picture, and this recipe is of paste"
-            return self._held(board, reason, why)
-        budget_ms = self.recipe.settings.verdict_budget_ms
-        deadline = Deadline(self._clock, start_ns=board.trigger_ns, budget_ms=budget_ms, on_stage=on_stage)
-        try:
-            deadline.stamp("capture")
-            seen = self._look(board.panel, deadline)
-            verdict = judge(
-                board, self.judged, seen.findings, self._clock.now_ns(), deadline.stages, n_unlisted=seen.n_unlisted
-            )
-            deadline.stamp("judge")
-        except _NotThisPanelError as err:
-            return self._held(board, Reason.NOT_REGISTERED, str(err), deadline)
-        except PasteFault as err:
-            return self._held(board, Reason.CAPTURE_FAULT, str(err), deadline)
-        except DeadlineMissed as err:
-            return self._held(board, Reason.DEADLINE, str(err), deadline)
-        except ScorerFault as err:
-            return self._held(board, Reason.SCORER_FAULT, str(err), deadline)
-        return Inspected(verdict=_with_story(verdict, seen, board.panel), maps=None)
+            why = board.capture_fault or "a picture, and this recipe is of paste"
+            return Inspected(verdict=self._judging.held(board, board.fault_reason, why), maps=None)
+        verdict, seen = self._judging.verdict(board, partial(self._look, board.panel), on_stage)
+        if seen is not None:
+            verdict = _with_story(verdict, seen, board.panel)
+        return Inspected(verdict=verdict, maps=None)
 
     @property
     def reader(self) -> PasteReader:
@@ -109,31 +103,27 @@ class PasteInspection:
         except PasteFault:
             return None
 
-    def _held(self, board: Board, reason: Reason, detail: str, deadline: Deadline | None = None) -> Inspected:
-        stages = deadline.stages if deadline is not None else ()
-        return Inspected(verdict=undecided(board, self.judged, reason, detail, self._clock.now_ns(), stages), maps=None)
-
-    def _look(self, panel: PastePanel, deadline: Deadline) -> _Judgement:
+    def _look(self, panel: PastePanel, deadline: Deadline) -> _Seen:
         table, settings = self.recipe.table, self.recipe.settings
         if settings.job and panel.job != settings.job:
             self._forget()
-            raise _NotThisPanelError(f"program {panel.job!r}, the recipe is for {settings.job!r}; window emptied")
+            raise NotRegistered(f"program {panel.job!r}, the recipe is for {settings.job!r}; window emptied")
         values = values_of(panel, table.pad)
         deadline.stamp("pads")
         pads = BoardPads(table, values, panel.counter)
-        restarted = self._window.push(pads, panel.counter)
+        restarted = self._window.push(pads)
         if restarted:
             self._watch.clear()
         deadline.stamp("planes")
-        scored = checked_scores(self._scorer, self._window.values[:])
+        scored = checked_scores(self._scorer, self._window.values)
         if scored.map is None:
             raise ScorerFault("a graph of paste gives a map, this one gives none")
         deadline.stamp("score")
-        fault = self._watch.observe(pads, scored.map, panel.counter, self.drawing)
+        fault = self._watch.observe(pads, scored.map, self.drawing)
         deadline.stamp("printer")
         signed = pads_of_map(table, scored.map)
         findings, n_unlisted = self._findings(signed, pads.measured)
-        return _Judgement(findings=findings, n_unlisted=n_unlisted, restarted=restarted, printer_fault=fault)
+        return _Seen(findings=findings, n_unlisted=n_unlisted, restarted=restarted, printer_fault=fault)
 
     def _findings(self, signed: Floats, measured: NDArray[np.bool_]) -> tuple[tuple[Finding, ...], int]:
         """The worst pads, as findings, and how many measured ones are not listed."""
@@ -158,8 +148,8 @@ class PasteInspection:
         found now and not on the line."""
         table = self.recipe.table
         try:
-            self._window.push(BoardPads(table, table.mean_pct, None), None)
-            scored = checked_scores(self._scorer, self._window.values[:])
+            self._window.push(BoardPads(table, table.mean_pct, None))
+            scored = checked_scores(self._scorer, self._window.values)
         except ScorerFault as err:
             raise BundleFault(f"{self.recipe.folder}: the recipe's own usual print: {err}") from err
         if float(scored.score.max()) > self._limit:
@@ -168,19 +158,6 @@ class PasteInspection:
                 f"{self.recipe.folder}: the recipe's own usual print scores {worst:.3g}, over {self._limit:.3g}"
             )
         self._forget()
-
-
-def _limit(recipe: PasteRecipe, bundle_limit: float) -> float:
-    """A recipe may tighten the threshold. Raises BundleFault for a looser one."""
-    own = recipe.settings.threshold
-    if own is None:
-        return bundle_limit
-    if own > bundle_limit:
-        raise BundleFault(
-            f"{recipe.folder} threshold: {own} is looser than the bundle's {bundle_limit:.6g}, which is the one with "
-            "evidence: calibrate a bundle instead"
-        )
-    return own
 
 
 def _regions(recipe: PasteRecipe, drawing: Drawing, limit: float) -> list[Region]:
@@ -200,7 +177,7 @@ def _regions(recipe: PasteRecipe, drawing: Drawing, limit: float) -> list[Region
     return regions
 
 
-def _with_story(verdict: Verdict, seen: _Judgement, panel: PastePanel) -> Verdict:
+def _with_story(verdict: Verdict, seen: _Seen, panel: PastePanel) -> Verdict:
     """The verdict with what the window and the printer have to say, in words too."""
     parts = [verdict.detail]
     if seen.printer_fault is not None:

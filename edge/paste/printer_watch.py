@@ -26,14 +26,14 @@ class PrinterWatch:
         self._maps: deque[Floats] = deque(maxlen=boards)
         self._counters: deque[int | None] = deque(maxlen=boards)
 
-    def observe(self, board: BoardPads, scored: Floats, counter: int | None, drawing: Drawing) -> PrinterFault | None:
+    def observe(self, board: BoardPads, scored: Floats, drawing: Drawing) -> PrinterFault | None:
         """One board and its signed map (tiles, S, S); the fault the last boards show, in the drawing's pixels, or None;
         none on the first two. Raises ScorerFault."""
         if self._namer is None:
             return None
         settings = self._namer.settings
         self._maps.append(printer_map(self._table, board) if settings.map_source == "printer" else scored.copy())
-        self._counters.append(counter)
+        self._counters.append(board.counter)
         if len(self._maps) < RECENT_BOARDS:
             return None
         maps = np.stack(self._maps)

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edge.bundle import BundleFault, read_bundle
 from edge.capture.readers.paste_settings import PasteFileSettings
 from edge.paste.panel import PasteFault
 from edge.paste.table import PadTable
@@ -37,6 +36,7 @@ class PasteRecipeFile(Settings):
     n_good_panels: Annotated[int, Field(ge=1)]  # what pads.csv was learned from
     n_good_days: Annotated[int, Field(ge=1)]
     wipe_every_boards: Annotated[int, Field(ge=1, le=MAX_WIPE_EVERY)]
+    side_cells: Annotated[int, Field(ge=8, le=1024)]  # of the tiles that pads.csv lays the pads on, as the bundle's
     pads: PictureFile
     groups: PictureFile
     bundle: BundleRef
@@ -65,12 +65,15 @@ class PasteRecipe:
 
 def read_paste_recipe(file: Path) -> PasteRecipe:
     """Read `recipe.toml` of a recipe of paste and its tables. Raises SettingsFault with all faults."""
-    settings = read_toml(file, PasteRecipeFile)
+    return paste_recipe_of(file, read_toml(file, PasteRecipeFile))
+
+
+def paste_recipe_of(file: Path, settings: PasteRecipeFile) -> PasteRecipe:
+    """A recipe from its checked `recipe.toml` and the tables that names. Raises SettingsFault."""
     pads, groups = _read_table(file, "pads", settings.pads), _read_table(file, "groups", settings.groups)
     try:
-        contract = read_bundle((file.parent / settings.bundle.path).resolve(), settings.bundle.sha256).manifest.contract
-        table = table_from_csv(pads, groups, side_cells=contract.crop_px, wipe_every=settings.wipe_every_boards)
-    except (PasteFault, BundleFault) as fault:
+        table = table_from_csv(pads, groups, side_cells=settings.side_cells, wipe_every=settings.wipe_every_boards)
+    except PasteFault as fault:
         raise SettingsFault([f"{file}: {fault}"]) from None
     return PasteRecipe(
         settings=settings,

@@ -48,7 +48,8 @@ def new_paste_recipe(
     written was read back first. Raises SettingsFault with all faults, files named; BundleFault.
     """
     check_free(out, {RECIPE_FILE, PADS_FILE, GROUPS_FILE})
-    contract = read_bundle(bundle).manifest.contract
+    judge = read_bundle(bundle)
+    contract = judge.manifest.contract
     if contract.window is None:
         raise SettingsFault([f"{bundle}: judges pictures, not paste: `boardgate recipe new` makes recipes for it"])
     panels = sorted(_read(good, file), key=lambda panel: panel.counter or 0)
@@ -69,10 +70,11 @@ def new_paste_recipe(
         n_good_panels=len(panels),
         n_good_days=len({panel.printed[:10] for panel in panels}),
         wipe_every_boards=wipe_every_boards,
+        side_cells=contract.crop_px,
         pads=named[PADS_FILE],
         groups=named[GROUPS_FILE],
         threshold=threshold,
-        bundle=BundleRef(path=os.path.relpath(bundle.resolve(), out.resolve()), sha256=read_bundle(bundle).sha256),
+        bundle=BundleRef(path=os.path.relpath(bundle.resolve(), out.resolve()), sha256=judge.sha256),
     )
     files = {**tables, RECIPE_FILE: settings_toml(recipe, COMMENT).encode()}
     write_recipe_folder(out, files, lambda folder: read_paste_recipe(folder / RECIPE_FILE).settings == recipe)

@@ -29,14 +29,14 @@ class PasteWindow:
         """(tiles, T, C, S, S) float32, oldest first; good until the next board."""
         return self._window
 
-    def push(self, board: BoardPads, counter: int | None) -> str:
+    def push(self, board: BoardPads) -> str:
         """Take a board of the table's pads. Gives why the boards before it were forgotten, or nothing."""
-        why = self._break(counter)
+        why = self._break(board.counter)
         if why:
             self.clear()
         self._window[:, :-1] = self._window[:, 1:]
         self._window[:, -1] = board_planes(self._table, board, self._planes)
-        self._counter = counter
+        self._counter = board.counter
         self.n_held = min(self.n_held + 1, self._window.shape[1])
         return why
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
 from edge.references import Compared, Scorable
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
@@ -28,20 +27,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreBatch:
-    """Scores (N,) float32, higher is worse, and the family's map (N, h, w) float32 where it has one."""
-
-    score: Floats
-    map: NDArray[np.float32] | None = None
-
-
 class Scorer(Protocol):
     """Scores crops: same order as given, finite, higher is worse. Raises ScorerFault; never returns a guess."""
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR, with references where the family compares, to score (N,) and map (N, h, w) or
-        None."""
+    def score(self, inputs: Scorable) -> ScoreBatch:
+        """(N, h, w, C) uint8 crops, with references where the family compares, or windows, to their scores."""
         ...
 
     def embed(self, crops: Image) -> Floats:
@@ -114,11 +104,12 @@ def checked_scores(scorer: Scorer, inputs: Scorable) -> ScoreBatch:
     """Call a scorer and hold it to its promise. Raises ScorerFault: which tensor, what came, what was expected."""
     n = len(inputs)
     try:
-        score, heat = scorer.score(inputs)
+        batch = scorer.score(inputs)
     except ScorerFault:
         raise
     except Exception as err:
         raise ScorerFault(f"{type(scorer).__name__} raised {type(err).__name__}: {err}") from err
+    score, heat = batch.score, batch.map
     if not isinstance(score, np.ndarray) or score.shape != (n,):
         raise ScorerFault(f"score: shape {getattr(score, 'shape', None)}, expected ({n},)")
     if score.dtype != np.float32:
@@ -128,4 +119,7 @@ def checked_scores(scorer: Scorer, inputs: Scorable) -> ScoreBatch:
         raise ScorerFault(f"score[{bad}]: {score[bad]}, expected a finite number")
     if heat is not None and (heat.ndim != 3 or len(heat) != n):
         raise ScorerFault(f"map: shape {heat.shape}, expected ({n}, h, w)")
-    return ScoreBatch(score=score, map=heat)
+    for name, values in (("kind", batch.kind), ("roi", batch.roi)):
+        if values is not None and (len(values) != n or not np.isfinite(values).all()):
+            raise ScorerFault(f"{name}: shape {values.shape}, expected {n} rows of finite numbers")
+    return batch

@@ -19,6 +19,7 @@ from edge.board import Floats, Image
 from edge.bundle import EMBEDDING, Contract, TensorSpec
 from edge.families import FAMILIES
 from edge.references import Compared, Scorable, crops_of
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.fault import ScorerFault
 
 # Graph inputs by name, n rows each, and names of outputs, to those outputs in that order.
@@ -52,14 +53,13 @@ class ChunkRunner:
         self._inputs = [np.zeros((CHUNK_CROPS, *_row_shape(contract.inputs[0])), np.float32) for _ in runs]
         self._others = ThreadPoolExecutor(max(1, len(runs) - 1), thread_name_prefix="score")
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR, with references where the contract has them, to score (N,) and, where it is among
-        the outputs, map (N, h, w). Raises ScorerFault, and whatever a run raises."""
+    def score(self, inputs: Scorable) -> ScoreBatch:
+        """(N, h, w, C) uint8 crops, with references where the contract has them, to what the outputs are. Raises
+        ScorerFault, and whatever a run raises."""
         if isinstance(inputs, Compared) != (len(self._contract.inputs) > 1):
             raise ScorerFault(f"the graph takes {[spec.name for spec in self._contract.inputs]}, this is not given")
         references = inputs.references if isinstance(inputs, Compared) else None
-        named = self._run_all(crops_of(inputs), references, self._outputs)
-        return named["score"], named.get("map")
+        return ScoreBatch(**self._run_all(crops_of(inputs), references, self._outputs))
 
     def embed(self, crops: Image) -> Floats:
         """(N, h, w, 3) uint8 BGR to embeddings (N, E). Raises ScorerFault where the graph gives none."""

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
 from edge.references import Compared, Scorable
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
@@ -86,11 +87,12 @@ class ComponentRulesScorer:
             raise ScorerFault(f"crops: {crops.dtype} {crops.shape}, expected {expected}")
         return reduced(crops)
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
+    def score(self, inputs: Scorable) -> ScoreBatch:
         """Crops with their references to score (N,) float32 and no map. Raises ScorerFault."""
         if not isinstance(inputs, Compared):
             raise ScorerFault("component rules compare, and there is nothing to compare with")
-        return exceedance(measured(self.embed(inputs.crops), inputs.references), self._rules.limits), None
+        features = measured(self.embed(inputs.crops), inputs.references)
+        return ScoreBatch(score=exceedance(features, self._rules.limits))
 
 
 def reduced(crops: Image) -> Floats:

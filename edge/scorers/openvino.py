@@ -10,6 +10,7 @@ import openvino as ov
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault, Contract, TensorSpec
 from edge.references import Scorable
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.chunks import ChunkRunner, Run
 
@@ -22,8 +23,8 @@ class OpenVinoScorer:
         family, contract = bundle.manifest.family, bundle.manifest.contract
         self._runner = openvino_runner(where, bundle.model(choice.precision), family, contract, choice)
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
+    def score(self, inputs: Scorable) -> ScoreBatch:
+        """(N, h, w, C) uint8 crops to what the contract's graph gives, the map only where it was asked for."""
         return self._runner.score(inputs)
 
     def embed(self, crops: Image) -> Floats:

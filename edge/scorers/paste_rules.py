@@ -29,6 +29,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from edge.board import Floats
 from edge.bundle import Bundle, BundleFault
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
@@ -116,14 +117,14 @@ class PasteRulesScorer:
         """Rules of paste compare nothing: raises ScorerFault."""
         raise ScorerFault("rules of paste compare nothing and give no embedding")
 
-    def score(self, windows: Floats) -> tuple[Floats, Floats]:
+    def score(self, windows: Floats) -> ScoreBatch:
         """(N, T, C, S, S) float32 to score (N,) and map (N, S, S), both float32. Raises ScorerFault for windows of
         another shape."""
         if windows.dtype != np.float32 or windows.shape[1:] != self._shape or not len(windows):
             expected = f"float32 (N, {', '.join(map(str, self._shape))})"
             raise ScorerFault(f"windows: {windows.dtype} {windows.shape}, expected {expected}")
         maps = comparator_map(self._rules, windows, self._planes)
-        return np.abs(maps).max(axis=(1, 2)), maps
+        return ScoreBatch(score=np.abs(maps).max(axis=(1, 2)), map=maps)
 
 
 def comparator_map(rules: PasteRulesFile, windows: Floats, planes: tuple[str, ...]) -> Floats:

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from edge.board import Floats, Image
 from edge.bundle import Bundle, BundleFault
 from edge.references import Scorable, crops_of
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.settings import Settings
@@ -141,7 +142,7 @@ class RulesScorer:
         """Rules of joints compare nothing: raises ScorerFault."""
         raise ScorerFault("rules of joints compare nothing and give no embedding")
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
+    def score(self, inputs: Scorable) -> ScoreBatch:
         """(N, h, w, 3) uint8 BGR to score (N,) float32 and no map. Raises ScorerFault for crops of another size."""
         crops = crops_of(inputs)
         if not len(crops):
@@ -150,7 +151,7 @@ class RulesScorer:
             raise ScorerFault(
                 f"crops: {crops.dtype} {crops.shape}, expected uint8 (N, {self._crop_px}, {self._crop_px}, 3)"
             )
-        return exceedance(self._gauge.measure(np.asarray(crops, np.uint8)), self._rules.limits), None
+        return ScoreBatch(score=exceedance(self._gauge.measure(np.asarray(crops, np.uint8)), self._rules.limits))
 
 
 def exceedance(measured: Floats, limits: Sequence[Limit]) -> Floats:

@@ -24,6 +24,7 @@ from edge.engine.plan import TensorPlan
 from edge.engine.runner import EngineRunner
 from edge.families import FAMILIES
 from edge.references import Compared, Scorable, crops_of
+from edge.scorers.batch import ScoreBatch
 from edge.scorers.choice import EngineChoice
 from edge.scorers.fault import ScorerFault
 from edge.thresholds import Precision
@@ -81,13 +82,12 @@ class TensorRtScorer:
         """The engine, for benchmarks."""
         return self._runner
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
-        """(N, h, w, 3) uint8 BGR to score (N,) and, where the contract has one and it was asked for, map (N, h, w)."""
+    def score(self, inputs: Scorable) -> ScoreBatch:
+        """(N, h, w, C) uint8 crops to what the contract's graph gives, the map only where it was asked for."""
         if isinstance(inputs, Compared) != (len(self._names) > 1):
             raise ScorerFault(f"the engine takes {self._names}, this is not given")
         references = inputs.references if isinstance(inputs, Compared) else None
-        named = self._run_all(crops_of(inputs), references, self._scored)
-        return named["score"], named.get("map")
+        return ScoreBatch(**self._run_all(crops_of(inputs), references, self._scored))
 
     def embed(self, crops: Image) -> Floats:
         """(N, h, w, 3) uint8 BGR to embeddings (N, E), where the family compares."""

@@ -19,6 +19,7 @@ from export.inputs import contract_inputs
 from export.parity.flips import FlipReport, bundle_feeds, compare_verdicts
 from export.parity.layers import LayerError, LayerReport, compare_layers
 from export.parity.sides import Side, runner, side_against, side_of
+from export.report.window_picture import pictures_of
 
 LAYER_CROPS = 16  # enough for an RMS over a layer; tensors, not crops, are what it averages over
 MAX_SHOWN = 12
@@ -107,7 +108,7 @@ def compare(request: ParityRequest) -> Comparison:
         sides=sides,
         layers=compare_layers(sides[0], sides[1], inputs[looked_into], bound),
         verdicts=verdicts,
-        crops=crops[shown],
+        crops=pictures_of(crops[shown], bundle.manifest.contract),
         maps=(values[0].get("map"), values[1].get("map")),
     )
 

@@ -49,7 +49,7 @@ def latent_of(scored: ScoredSplit, crops: Image, rows: Sequence[Row]) -> Latent:
     if approved := approved_of(scored.data, contract, scored.request.references):
         inputs = scorable(approved, crops, rows, scored.scorer)
         return _described(_differences(scored, inputs), "the embedding less that of the nearest approved picture")
-    if bundle.manifest.engine == "rules" and bundle.manifest.contract.window is None:
+    if bundle.manifest.engine == "rules" and bundle.manifest.family == "solder_joint":
         return _described(_features(bundle, crops), "the measured features, each to unit deviation")
     for module, what in LATENT_MODULES.items() if bundle.manifest.engine != "rules" else ():
         if name := output_of(bundle.model("fp32"), module):

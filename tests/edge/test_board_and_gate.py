@@ -98,9 +98,9 @@ def test_undecided_keeps_its_reason(reason: Reason) -> None:
 
 
 def test_board_has_an_image_or_a_fault() -> None:
-    with pytest.raises(ValueError, match="exactly one of image, panel and capture fault"):
+    with pytest.raises(ValueError, match="exactly one of image, panel, axi and capture fault"):
         board(image=None)
-    with pytest.raises(ValueError, match="exactly one of image, panel and capture fault"):
+    with pytest.raises(ValueError, match="exactly one of image, panel, axi and capture fault"):
         board(capture_fault="torn")
     with pytest.raises(ValueError, match="1 to 32 bytes"):
         board(board_id="x" * 33)

@@ -137,7 +137,9 @@ def test_a_scorer_gives_the_map_and_its_largest(rules_json: bytes) -> None:
     planes = ("mask", "area", "volume")  # in the contract's order, which need not be the comparator's
     scorer = PasteRulesScorer(bundle_of(rules_json, planes), EngineChoice())
     windows = windows_of(3, planes)
-    score, maps = scorer.score(windows)
+    batch = scorer.score(windows)
+    score, maps = batch.score, batch.map
+    assert maps is not None
     assert np.array_equal(score, np.abs(maps).max(axis=(1, 2)))
     assert np.array_equal(np.abs(maps), np.abs(windows[:, -1, 1:]).max(axis=1))
     with pytest.raises(ScorerFault, match="expected float32"):

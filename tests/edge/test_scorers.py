@@ -45,29 +45,31 @@ def test_scores_do_not_depend_on_threads_or_batch(bundle: Bundle) -> None:
     crops = _crops(3 * CHUNK_CROPS + 1)
     single = load_scorer(bundle, EngineChoice(threads=1)).score(crops)
     three = load_scorer(bundle, EngineChoice(threads=3))
-    score, heat = three.score(crops)
-    np.testing.assert_allclose(score, single[0], rtol=1e-5)
-    assert heat is not None
-    assert single[1] is not None
-    np.testing.assert_allclose(heat, single[1], rtol=1e-4, atol=1e-6)
+    all_at_once = three.score(crops)
+    np.testing.assert_allclose(all_at_once.score, single.score, rtol=1e-5)
+    assert all_at_once.map is not None
+    assert single.map is not None
+    np.testing.assert_allclose(all_at_once.map, single.map, rtol=1e-4, atol=1e-6)
     for n in (1, 2, 3, CHUNK_CROPS + 1):
-        np.testing.assert_allclose(three.score(crops[:n])[0], score[:n], rtol=1e-5)
+        np.testing.assert_allclose(three.score(crops[:n]).score, all_at_once.score[:n], rtol=1e-5)
 
 
 def test_maps_are_left_out_where_nobody_wants_them(bundle: Bundle) -> None:
     crops = _crops(5)
-    score, heat = load_scorer(bundle, EngineChoice(maps=False)).score(crops)
-    assert heat is None
-    np.testing.assert_array_equal(score, load_scorer(bundle, EngineChoice()).score(crops)[0])
+    batch = load_scorer(bundle, EngineChoice(maps=False)).score(crops)
+    assert batch.map is None
+    np.testing.assert_array_equal(batch.score, load_scorer(bundle, EngineChoice()).score(crops).score)
 
 
 @pytest.mark.needs_openvino
 def test_openvino_gives_the_scores_of_onnxruntime(bundle: Bundle) -> None:
     crops = _crops(2 * CHUNK_CROPS + 3)
-    expected, expected_map = load_scorer(bundle, EngineChoice()).score(crops)
+    wanted = load_scorer(bundle, EngineChoice()).score(crops)
+    expected, expected_map = wanted.score, wanted.map
     scorer = load_scorer(bundle, EngineChoice(engine="openvino"))
     for n in (1, len(crops)):
-        score, heat = scorer.score(crops[:n])
+        batch = scorer.score(crops[:n])
+        score, heat = batch.score, batch.map
         limit = bundle.threshold().value
         np.testing.assert_allclose(score, expected[:n], atol=1e-4 * limit, rtol=1e-5)
         np.testing.assert_array_equal(score > limit, expected[:n] > limit)

@@ -97,7 +97,8 @@ def test_scores_and_maps_are_those_of_the_graph(bundle: Bundle, tmp_path: Path, 
 def test_maps_that_nobody_asked_for_stay_on_the_device(bundle: Bundle, tmp_path: Path) -> None:
     at = desk()
     scorer = TensorRtScorer(bundle, dataclasses.replace(FP32, maps=False), at.rig(tmp_path))
-    score, heat = scorer.score(bundle.golden_batch[:8])
+    batch = scorer.score(bundle.golden_batch[:8])
+    score, heat = batch.score, batch.map
     assert heat is None
     np.testing.assert_allclose(score, bundle.golden_score()[:8], rtol=1e-3)
     assert at.cuda.calls["copy_out"] == 3  # the score alone: plain, before the capture, in the capture
@@ -105,7 +106,8 @@ def test_maps_that_nobody_asked_for_stay_on_the_device(bundle: Bundle, tmp_path:
 
 def test_a_result_does_not_change_with_the_next_board(bundle: Bundle, tmp_path: Path) -> None:
     scorer = TensorRtScorer(bundle, FP32, desk().rig(tmp_path))
-    score, heat = scorer.score(bundle.golden_batch[:4])
+    batch = scorer.score(bundle.golden_batch[:4])
+    score, heat = batch.score, batch.map
     assert heat is not None
     kept = score.copy(), heat.copy()
     scorer.score(bundle.golden_batch[4:8])

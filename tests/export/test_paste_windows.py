@@ -66,9 +66,9 @@ def test_every_comparator_becomes_a_bundle_that_a_station_loads(variant: str, pr
     assert len(bundle.golden_batch) <= 8
     rows = read_data_set(prints_set).split("val")[:2]
     windows = contract_inputs(prints_set, rows, bundle.manifest.contract)
-    score, maps = load_scorer(bundle, EngineChoice()).score(np.asarray(windows, np.float32))
-    assert maps is not None
-    np.testing.assert_array_equal(score, np.abs(maps).max(axis=(1, 2)))
+    batch = load_scorer(bundle, EngineChoice()).score(np.asarray(windows, np.float32))
+    assert batch.map is not None
+    np.testing.assert_array_equal(batch.score, np.abs(batch.map).max(axis=(1, 2)))
 
 
 def test_an_evaluation_of_windows_has_no_cues_of_pictures(prints_set: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from edge.bundle import Bundle
 from edge.inspector import run_inspector
 from edge.process import run_process
 from edge.references import Scorable
-from edge.scorers import EngineChoice, Scorer, load_scorer
+from edge.scorers import EngineChoice, ScoreBatch, Scorer, load_scorer
 
 HANG_S = 3_600.0
 
@@ -34,11 +35,12 @@ class FaultyScorer:
     def embed(self, crops: Image) -> Floats:
         return self._real.embed(crops)
 
-    def score(self, inputs: Scorable) -> tuple[Floats, Floats | None]:
-        score, heat = self._real.score(inputs)
+    def score(self, inputs: Scorable) -> ScoreBatch:
+        batch = self._real.score(inputs)
+        score = batch.score
         self._calls += 1
         if self._calls == 1:
-            return score, heat  # the start-up's own look at the reference
+            return batch  # the start-up's own look at the reference
         fault, _, argument = (self._control.read_text() if self._control.exists() else "").strip().partition(" ")
         if fault == "raise":
             raise RuntimeError("the engine returned false")
@@ -53,7 +55,7 @@ class FaultyScorer:
             "count": lambda: score[:-1],
             "dtype": lambda: score.astype(np.float64),
         }
-        return (spoiled[fault]() if fault in spoiled else score), heat
+        return replace(batch, score=spoiled[fault]()) if fault in spoiled else batch
 
 
 def main() -> int:

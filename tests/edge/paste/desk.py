@@ -155,6 +155,7 @@ def recipe(folder: Path, threshold: float = 6.0) -> PasteRecipe:
         n_good_panels=40,
         n_good_days=4,
         wipe_every_boards=5,
+        side_cells=SIDE,
         pads=none,
         groups=none,
         bundle=BundleRef(path="bundle", sha256=identity),

@@ -124,6 +124,18 @@ def test_a_recipe_whose_usual_print_fails_is_refused(tmp_path: Path) -> None:
         PasteInspection(recipe(tmp_path, threshold=-1.0), EngineChoice(), FakeClock())
 
 
+def test_a_recipe_on_tiles_of_another_size_is_refused(tmp_path: Path) -> None:
+    made = recipe(tmp_path)
+    with pytest.raises(BundleFault, match="tiles of 9 cells a side, the bundle takes 8"):
+        PasteInspection(replace(made, table=replace(made.table, side_cells=9)), EngineChoice(), FakeClock())
+
+
+def test_fewer_than_no_regions_cannot_be_unlisted(inspection: PasteInspection) -> None:
+    verdict = judged(inspection, panel())
+    with pytest.raises(ValueError, match="n_unlisted -1"):
+        replace(verdict, n_unlisted=-1)
+
+
 def test_a_panel_is_drawn_with_its_verdict(inspection: PasteInspection) -> None:
     moved = np.zeros((PADS, 2))
     moved[7, 0] = 60.0

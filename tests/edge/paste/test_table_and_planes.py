@@ -139,13 +139,17 @@ def test_pads_in_another_order_are_sorted_out() -> None:
 def test_a_window_holds_the_last_boards_and_begins_anew_after_a_gap() -> None:
     made = table()
     window = PasteWindow(made, ("mask", "volume"), 3)
-    values = BoardPads(made, values_of(panel(), made.pad), 10)
-    assert window.push(values, 10) == ""
+    values = values_of(panel(), made.pad)
+
+    def push(counter: int) -> str:
+        return window.push(BoardPads(made, values, counter))
+
+    assert push(10) == ""
     assert window.values[:, :, 0].any(axis=(0, 2, 3)).tolist() == [False, False, True]
-    assert window.push(values, 12) == ""  # one panel was taken off the line
+    assert push(12) == ""  # one panel was taken off the line
     assert window.values[:, :, 0].any(axis=(0, 2, 3)).tolist() == [False, True, True]
-    assert window.push(values, 15) == "panel 15 after panel 12"
+    assert push(15) == "panel 15 after panel 12"
     assert window.values[:, :, 0].any(axis=(0, 2, 3)).tolist() == [False, False, True]
-    assert window.push(values, 15) == "panel 15 after panel 15"
+    assert push(15) == "panel 15 after panel 15"
     window.clear()
     assert not window.values.any()
