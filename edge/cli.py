@@ -190,13 +190,16 @@ def recipe_new(
         list[Path] | None,
         typer.Option(help="An approved board to cut pictures of parts from, for a bundle that compares; up to 5."),
     ] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The machine cuts and turns its pictures itself, one package each.")
+    ] = False,
 ) -> None:
     """Make a recipe from a reference picture and a table of places.
 
     Example: boardgate recipe new --reference ref.png --places places.csv --bundle bundles/joints --id header --part H1
     --out recipes/header
     """
-    from edge.recipe_new import new_recipe  # noqa: PLC0415
+    from edge.recipe_new import ALIGNED, new_recipe  # noqa: PLC0415
 
     try:
         file = new_recipe(
@@ -208,6 +211,7 @@ def recipe_new(
             part_number=part,
             verdict_budget_ms=budget_ms,
             picture=picture,
+            registration=ALIGNED if aligned else None,
             good=good or (),
         )
     except _known_faults() as fault:
@@ -267,13 +271,47 @@ def recipe_paste(
     console.print(f"[green]✓[/] {file}", highlight=False)
 
 
+@recipe_app.command("axi")
+def recipe_axi(
+    good: Annotated[list[Path], typer.Option(help="Index files of good boards; their boxes' medians are the usual.")],
+    machine: Annotated[Path, typer.Option(help="machine.toml: pictures, export … of the machine's files.")],
+    bundle: Annotated[Path, typer.Option(help="The bundle that judges joints in slices.")],
+    out: Annotated[Path, typer.Option(help="The recipe folder to make.")],
+    recipe_id: Annotated[str, typer.Option("--id")],
+    part: Annotated[str, typer.Option(help="Part number of the board.")],
+    budget_ms: Annotated[int, typer.Option(min=20, max=60_000, help="Trigger to verdict.")] = 5_000,
+    threshold: Annotated[float | None, typer.Option(help="Stricter than the bundle's own.")] = None,
+) -> None:
+    """Make a recipe of X-rayed joints from index files of good boards: which views, and where each joint usually lies.
+
+    Example: boardgate recipe axi --good B1.axi.json --good B2.axi.json --machine machine.toml --bundle bundles/axi
+    --id x1 --part PTH-7 --out recipes/x1
+    """
+    from edge.axi.recipe_new import new_axi_recipe  # noqa: PLC0415
+
+    try:
+        file = new_axi_recipe(
+            good=good,
+            machine=machine,
+            bundle=bundle,
+            out=out,
+            recipe_id=recipe_id,
+            part_number=part,
+            verdict_budget_ms=budget_ms,
+            threshold=threshold,
+        )
+    except _known_faults() as fault:
+        raise _fail(fault) from None
+    console.print(f"[green]✓[/] {file}", highlight=False)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the boards, the journal and the picture go.")] = Path("out/demo"),
     boards: Annotated[int, typer.Option(min=4, max=500)] = 16,
     takt_ms: Annotated[int, typer.Option(min=100, max=60_000)] = 1_000,
 ) -> None:
-    """A whole line on this machine: rendered boards, three stations, simulated gates, a broker. Two minutes.
+    """A whole line on this machine: rendered boards, five stations, simulated gates, a broker. Three minutes.
 
     Example: boardgate demo --boards 16
     """

@@ -29,7 +29,8 @@ from edge.image_statistics import ImageProbe
 from edge.judging import Judging
 from edge.lanes import compared, crops_of_regions, findings_of, load_lanes, regions_of
 from edge.recipe import Recipe
-from edge.register import NotRegistered, Registrar, project
+from edge.register import NotRegistered, project
+from edge.registrars import registrar_of
 from edge.scorers import EngineChoice, ScorerFault, checked_scores
 
 
@@ -60,7 +61,7 @@ class Inspection:
         self.recipe = recipe
         self._clock = clock
         self._lanes = load_lanes(recipe, engine)
-        self._registrar = Registrar(recipe.reference, recipe.settings.registration)
+        self._registrar = registrar_of(recipe.reference, recipe.settings.registration)
         self._probe = ImageProbe(recipe.reference, np.array([(p.x_px, p.y_px) for p in recipe.settings.places]))
         self.judged = Judged(
             recipe_id=recipe.settings.id,

@@ -1,5 +1,5 @@
-"""A recipe of either kind, and what inspects boards by it: pictures (`edge.inspection`) or paste
-(`edge.paste.inspection`)."""
+"""A recipe of any kind, and what inspects boards by it: pictures (`edge.inspection`), paste (`edge.paste.inspection`)
+or X-rayed joints (`edge.axi.inspection`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from edge.axi.inspection import AxiInspection
+from edge.axi.recipe import AxiRecipe, AxiRecipeFile, axi_recipe_of
 from edge.board import Board, Image
 from edge.bundle import bundle_identity
 from edge.capture.board_file import BoardReader
@@ -20,7 +22,10 @@ from edge.recipe import BundleRef, Recipe, RecipeFile, recipe_of
 from edge.scorers import EngineChoice
 from edge.settings import Settings, SettingsFault, read_toml_as
 
-AnyRecipe = Recipe | PasteRecipe
+# By what a recipe says its machine is; one of pictures does not say.
+RECIPE_FILES: Mapping[object, type[Settings]] = {"spi": PasteRecipeFile, "axi": AxiRecipeFile}
+
+AnyRecipe = Recipe | PasteRecipe | AxiRecipe
 
 
 class BoardInspection(Protocol):
@@ -46,11 +51,13 @@ class BoardInspection(Protocol):
 
 
 def open_recipe(path: Path) -> AnyRecipe:
-    """Read a recipe of either kind, from its folder or its `recipe.toml`. Raises SettingsFault with all faults."""
+    """Read a recipe of any kind, from its folder or its `recipe.toml`. Raises SettingsFault with all faults."""
     file = path / "recipe.toml" if path.is_dir() else path
-    settings: Settings = read_toml_as(file, lambda keys: PasteRecipeFile if "machine" in keys else RecipeFile)
+    settings: Settings = read_toml_as(file, lambda data: RECIPE_FILES.get(data.get("machine"), RecipeFile))
     if isinstance(settings, PasteRecipeFile):
         return paste_recipe_of(file, settings)
+    if isinstance(settings, AxiRecipeFile):
+        return axi_recipe_of(file, settings)
     assert isinstance(settings, RecipeFile), settings
     return recipe_of(file, settings)
 
@@ -59,17 +66,21 @@ def inspection_of(recipe: AnyRecipe, engine: EngineChoice, clock: Clock) -> Boar
     """Engines loaded, golden inputs checked. Raises BundleFault."""
     if isinstance(recipe, PasteRecipe):
         return PasteInspection(recipe, engine, clock)
+    if isinstance(recipe, AxiRecipe):
+        return AxiInspection(recipe, engine, clock)
     return Inspection(recipe, engine, clock)
 
 
 def bundles_of(recipe: AnyRecipe) -> Mapping[str, BundleRef]:
     """The bundles a recipe names."""
-    return recipe.bundles if isinstance(recipe, PasteRecipe) else recipe.settings.bundles
+    return recipe.settings.bundles if isinstance(recipe, Recipe) else recipe.bundles
 
 
 def with_bundle(recipe: AnyRecipe, bundle: Path) -> AnyRecipe:
     """The recipe judged by another bundle. Raises SettingsFault where it has several."""
     ref = BundleRef(path=str(bundle.resolve()), sha256=bundle_identity(bundle))
+    if isinstance(recipe, AxiRecipe):
+        return replace(recipe, settings=recipe.settings.model_copy(update={"bundle": ref}))
     if isinstance(recipe, PasteRecipe):
         return replace(recipe, settings=recipe.settings.model_copy(update={"bundle": ref}))
     if len(recipe.settings.bundles) != 1:

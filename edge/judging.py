@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from edge.axi.board import AxiFault
 from edge.board import Board, Finding, Reason, Verdict
 from edge.clock import Clock
 from edge.deadline import Deadline, DeadlineMissed
@@ -17,6 +18,7 @@ from edge.scorers import ScorerFault
 HELD_FOR: dict[type[Exception], Reason] = {
     NotRegistered: Reason.NOT_REGISTERED,
     PasteFault: Reason.CAPTURE_FAULT,
+    AxiFault: Reason.CAPTURE_FAULT,
     DeadlineMissed: Reason.DEADLINE,
     ScorerFault: Reason.SCORER_FAULT,
 }

@@ -55,7 +55,7 @@ class RegistrationSettings(Settings):
     strongest wrong board reaches 7. `max_rms_px` is at the registrar's working size.
     """
 
-    method: Literal["sift", "orb"] = "sift"
+    method: Literal["sift", "orb", "aligned"] = "sift"  # aligned: the machine cuts and turns its pictures itself
     max_features: Annotated[int, Field(ge=100, le=20_000)] = 1_500
     min_inliers: Annotated[int, Field(ge=8, le=5_000)] = 16
     min_likeness: Annotated[float, Field(ge=0.1, le=1.0)] = 0.3  # see edge.appearance

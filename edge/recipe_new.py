@@ -24,11 +24,14 @@ from edge.recipe_table import TableRow, places_of_table, raise_if_any
 from edge.recipe_toml import recipe_toml
 from edge.references import MAX_REFERENCES, takes_references
 from edge.register import NotRegistered, Registrar, Registration, project
+from edge.registrars import AnyRegistrar, registrar_of
 from edge.settings import SettingsFault
 
 RECIPE_FILE = "recipe.toml"
 REFERENCE_STEM, PARTS_FOLDER = "reference", "parts"
 BUNDLE_NAME = "joints"
+# For pictures the machine cuts itself: see `edge.register_aligned` for what own and other packages reach.
+ALIGNED = RegistrationSettings(method="aligned", min_likeness=0.4)
 
 
 def new_recipe(
@@ -94,7 +97,7 @@ def new_recipe(
 
 
 def _approved(
-    file: Path, rows: list[TableRow], boards: Mapping[str, Image], registrar: Registrar, contract: Contract
+    file: Path, rows: list[TableRow], boards: Mapping[str, Image], registrar: AnyRegistrar, contract: Contract
 ) -> tuple[dict[str, Part], dict[str, bytes]]:
     """The parts of a recipe, and their picture files by path in its folder."""
     if len(boards) > MAX_REFERENCES:
@@ -134,10 +137,10 @@ def registration_settings(reference: Image) -> RegistrationSettings:
     return defaults.model_copy(update={"min_inliers": max(defaults.min_inliers, 2 * by_symmetry)})
 
 
-def _check_on_reference(file: Path, rows: list[TableRow], image: Image, settings: RegistrationSettings) -> Registrar:
+def _check_on_reference(file: Path, rows: list[TableRow], image: Image, settings: RegistrationSettings) -> AnyRegistrar:
     """Every place whole on the reference, and a reference that finds itself. Raises SettingsFault."""
     try:
-        registrar = Registrar(image, settings)
+        registrar = registrar_of(image, settings)
         registrar.register(image)
     except NotRegistered as err:
         raise SettingsFault([f"the reference picture cannot be recognised by its features: {err}"]) from None

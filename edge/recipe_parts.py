@@ -20,7 +20,8 @@ from edge.crop import crop_squares
 from edge.recipe import Place
 from edge.recipe_table import TableRow, raise_if_any
 from edge.references import MAX_APPROVED, MAX_REFERENCES, references_fault
-from edge.register import NotRegistered, Registrar, project
+from edge.register import NotRegistered, project
+from edge.registrars import AnyRegistrar
 
 Kept = TypeVar("Kept")
 
@@ -43,7 +44,7 @@ def turns_of_parts(file: Path, rows: Sequence[TableRow]) -> dict[str, tuple[int,
 
 
 def cut_parts(
-    boards: Mapping[str, Image], registrar: Registrar, places: Sequence[Place], contract: Contract
+    boards: Mapping[str, Image], registrar: AnyRegistrar, places: Sequence[Place], contract: Contract
 ) -> dict[str, list[Image]]:
     """Crops (crop_px, crop_px, 3) of every part, board by board. `boards` are pictures by name, each brought onto the
     recipe's reference. Raises SettingsFault naming a picture that shows another board, or not all of it."""

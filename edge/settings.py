@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -41,14 +41,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def read_toml(path: Path, model: type[Model]) -> Model:
     """Read and check one TOML file. Raises SettingsFault with all faults."""
-    return read_toml_as(path, lambda keys: model)
+    return read_toml_as(path, lambda data: model)
 
 
-def read_toml_as(path: Path, model_for: Callable[[Collection[str]], type[Model]]) -> Model:
+def read_toml_as(path: Path, model_for: Callable[[Mapping[str, Any]], type[Model]]) -> Model:
     """The same, by the model that the file's own keys ask for."""
     data = _parse_toml(path)
     # By way of JSON, where strict checking still takes a list for a tuple and text for a path or an enum.
-    return _checked(path, json.dumps(data, default=str), model_for(data.keys()))
+    return _checked(path, json.dumps(data, default=str), model_for(data))
 
 
 def read_json(path: Path, model: type[Model]) -> Model:

@@ -1,5 +1,5 @@
-"""What a machine's file becomes: a picture, or a panel of paste. One reader a recipe; the watched folder, the replay
-and `boardgate inspect` read by the same."""
+"""What a machine's file becomes: a picture, a panel of paste, or joints in X-ray slices. One reader a recipe; the
+watched folder, the replay and `boardgate inspect` read by the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from edge.axi.board import AxiBoard
 from edge.board import MAX_BOARD_ID_LEN, Board, Image
 from edge.capture.readers.picture import (
     MAX_PICTURE_BYTES,
@@ -29,11 +30,12 @@ class BoardFileFault(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a file shows: one of the two. `board_id` where the file itself names the board; its reader has then seen to
-    it that the file's name says nothing else."""
+    """What a file shows: one of the three. `board_id` where the file itself names the board; its reader has then seen
+    to it that the file's name says nothing else."""
 
     image: Image | None = None
     panel: PastePanel | None = None
+    axi: AxiBoard | None = None
     board_id: str = ""
 
 
@@ -96,5 +98,6 @@ def board_from_file(path: Path, reader: BoardReader, clock: Clock, board_id: str
         picture_sha256=hashlib.sha256(data).hexdigest(),
         image=content.image,
         panel=content.panel,
+        axi=content.axi,
         capture_fault=fault,
     )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.crop import BLOCK_CROPS, SUBPIXELS, crop_squares
+from edge.crop import BLOCK_CROPS, SUBPIXELS, crop_slices, crop_squares
 from tests.edge.drawn import drawn_board
 
 pytestmark = pytest.mark.unit
@@ -122,3 +122,27 @@ def test_crops_go_into_a_buffer_that_is_given() -> None:
 def test_a_buffer_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected contiguous uint8 \(2, 32, 32, 3\)"):
         crop_squares(drawn_board(3), np.full((2, 2), 60.0), np.full(2, 40.0), 32, out=np.zeros(shape, np.uint8))
+
+
+def _slices(height: int, width: int, n: int) -> np.ndarray:
+    return np.random.default_rng(4).integers(1, 256, (height, width, n), np.uint8)
+
+
+def test_slices_of_their_own_size_are_copied_and_missing_ones_are_nothing() -> None:
+    slices, out = _slices(90, 80, 4), np.full((1, 32, 32, 6), 7, np.uint8)
+    crop_slices(slices, np.array([[20 + 15.5, 30 + 15.5]]), np.array([32.0]), 32, out)
+    assert np.array_equal(out[0, ..., :4], slices[30:62, 20:52])
+    assert not out[..., 4:].any()
+
+
+def test_slices_are_zero_outside_their_picture_as_the_paper_pads_them() -> None:
+    slices, out = _slices(40, 40, 2), np.full((1, 32, 32, 6), 7, np.uint8)
+    crop_slices(slices, np.array([[-0.5, -0.5]]), np.array([32.0]), 32, out)
+    assert np.array_equal(out[0, 16:, 16:, :2], slices[:16, :16])
+    assert not out[0, :16].any()
+    assert not out[0, :, :16].any()
+
+
+def test_more_slices_than_channels_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 slices, expected 1 to 2"):
+        crop_slices(_slices(40, 40, 3), np.zeros((1, 2)), np.ones(1), 8, np.zeros((1, 8, 8, 2), np.uint8))
