@@ -130,7 +130,7 @@ class Inspector:
     def _open_capture(self) -> Capture:
         reader = None if self._inspection is None else self._inspection.reader
         settings = self._station.settings.capture
-        folder = FolderCapture(self._station.inbox, self._station.pictures, settings, reader, self._clock)
+        folder = FolderCapture(self._station.inbox, self._station.pictures, settings, reader, self._clock, self._beat)
         if settings.replay_from is None:
             return folder
         recorded = self._station.path(settings.replay_from)

@@ -64,7 +64,7 @@ def _picture_of(row: JournalRow) -> Path | None:
 
 
 def _difference(inspection: BoardInspection, row: JournalRow, path: Path) -> Difference:
-    board = board_from_file(path, inspection.reader, SystemClock(), row.verdict.board_id)
+    board = board_from_file(path, inspection.reader, SystemClock(), row.verdict.board_id, row.verdict.uid)
     now = inspection.inspect(board).verdict
     before, after = _by_place(row.verdict), _by_place(now)
     common = before.keys() & after.keys()

@@ -19,7 +19,7 @@ from edge.board import Floats, Image
 from edge.bundle import Contract, DataFingerprint, GraphRecord, Manifest, Parity, model_file
 from edge.references import Scorable, crops_of
 from edge.thresholds import Thresholds
-from export import component_rules, joint_rules, paste_rules_bundle
+from export import component_rules, joint_rules, paste_rules_bundle, slice_rules
 from export.agreement import agreement
 from export.approved import approved_of, scorable
 from export.bundle import BundleParts, golden_choice, most_golden, write_bundle
@@ -77,6 +77,7 @@ RULES: dict[str, Any] = {
     "solder_joint": joint_rules,
     "pth_component": component_rules,
     "paste_print": paste_rules_bundle,
+    "axi_joint": slice_rules,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.axi.board import AxiFault
 from edge.board import MAX_BOARD_ID_LEN
-from edge.capture.board_file import BoardFileFault, Content
+from edge.capture.board_file import BoardFileFault, Content, OnPart, nothing
 from edge.capture.readers.axi import read_board
 from edge.capture.readers.axi_index import MAX_INDEX_BYTES, whole
 from edge.capture.readers.axi_settings import AxiFileSettings
@@ -29,10 +29,12 @@ class AxiReader:
         """Whether the last thing in the file is a closing brace."""
         return whole(head, tail)
 
-    def read(self, data: bytes, name: str) -> Content:
-        """The board, with all its slices. Raises BoardFileFault, which says which file and where in it."""
+    def read(self, data: bytes, name: str, on_part: OnPart = nothing) -> Content:
+        """The board, with all its slices, each of which is a part. Raises BoardFileFault, which says which file and
+        where in it."""
+        root = self.recipe_dir / self.settings.pictures
         try:
-            board = read_board(data, name, self.settings, self.recipe_dir / self.settings.pictures, self.seen)
+            board = read_board(data, name, self.settings, root, self.seen, on_part)
         except AxiFault as fault:
             raise BoardFileFault(str(fault)) from None
         if len(board.serial.encode()) > MAX_BOARD_ID_LEN:

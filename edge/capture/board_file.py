@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +23,13 @@ from edge.clock import Clock
 from edge.paste.panel import PastePanel
 
 HEAD_BYTES, TAIL_BYTES = 64, 4096  # what a reader looks at to say whether a file is whole
+
+
+OnPart = Callable[[], object]
+
+
+def nothing() -> None:
+    """For whom nobody waits."""
 
 
 class BoardFileFault(Exception):
@@ -56,8 +64,9 @@ class BoardReader(Protocol):
         """Whether a file with these first HEAD_BYTES and last TAIL_BYTES bytes may be whole."""
         ...
 
-    def read(self, data: bytes, name: str) -> Content:
-        """The content of a file called `name`. Raises BoardFileFault."""
+    def read(self, data: bytes, name: str, on_part: OnPart = nothing) -> Content:
+        """The content of a file called `name`; where reading takes long, `on_part` is called after each part. Raises
+        BoardFileFault."""
         ...
 
 
@@ -73,7 +82,7 @@ class PictureReader:
         """By the format's own end marker."""
         return ends_whole(head, tail)
 
-    def read(self, data: bytes, name: str) -> Content:
+    def read(self, data: bytes, name: str, on_part: OnPart = nothing) -> Content:
         """The picture, decoded. Raises BoardFileFault."""
         try:
             return Content(image=decode_picture(data, self.size))
@@ -81,12 +90,13 @@ class PictureReader:
             raise BoardFileFault(str(err)) from None
 
 
-def board_from_file(path: Path, reader: BoardReader, clock: Clock, board_id: str = "") -> Board:
-    """A board from a file on disk, triggered now. A broken file is a board with a fault."""
+def board_from_file(path: Path, reader: BoardReader, clock: Clock, board_id: str = "", uid: str = "") -> Board:
+    """A board from a file on disk, triggered now. A broken file is a board with a fault. `uid` is of the trigger that
+    kept the file, whose name begins with it then."""
     data = path.read_bytes()
     fault, content = "", Content()
     try:
-        content = reader.read(data, path.name)
+        content = reader.read(data, path.name.removeprefix(f"{uid}_"))
     except BoardFileFault as err:
         fault = str(err)
     return Board(

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.board import MAX_BOARD_ID_LEN, Board, Reason
-from edge.capture.board_file import HEAD_BYTES, TAIL_BYTES, BoardFileFault, BoardReader, Content
+from edge.capture.board_file import HEAD_BYTES, TAIL_BYTES, BoardFileFault, BoardReader, Content, OnPart, nothing
 from edge.capture.readers.picture import MAX_PICTURE_BYTES, ends_whole
 from edge.clock import Clock
 from edge.station import CaptureSettings
@@ -51,11 +51,18 @@ class FolderCapture:
     """
 
     def __init__(
-        self, inbox: Path, home: Path, settings: CaptureSettings, reader: BoardReader | None, clock: Clock
+        self,
+        inbox: Path,
+        home: Path,
+        settings: CaptureSettings,
+        reader: BoardReader | None,
+        clock: Clock,
+        on_part: OnPart = nothing,
     ) -> None:
         self._inbox = inbox
         self._settings = settings
         self._reader = reader
+        self._on_part = on_part  # called while a file of many parts is read
         self._max_bytes = MAX_PICTURE_BYTES if reader is None else reader.max_bytes
         self._clock = clock
         self._pattern = re.compile(settings.board_id_pattern)
@@ -171,7 +178,7 @@ class FolderCapture:
             fault, reason = "no recipe to judge it by", Reason.NOT_READY
         else:
             try:
-                content = self._reader.read(data, name)
+                content = self._reader.read(data, name, self._on_part)
             except BoardFileFault as err:
                 fault, reason = str(err), Reason.CAPTURE_FAULT
             board_id = content.board_id or board_id

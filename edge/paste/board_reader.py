@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.board import MAX_BOARD_ID_LEN
-from edge.capture.board_file import BoardFileFault, Content
+from edge.capture.board_file import BoardFileFault, Content, OnPart, nothing
 from edge.capture.readers.paste import read_panel, whole
 from edge.capture.readers.paste_settings import PasteFileSettings
 from edge.paste.panel import PasteFault
@@ -29,7 +29,7 @@ class PasteReader:
         """Whether the last line is whole."""
         return whole(head, tail, self.settings)
 
-    def read(self, data: bytes, name: str) -> Content:
+    def read(self, data: bytes, name: str, on_part: OnPart = nothing) -> Content:
         """The panel. Raises BoardFileFault, with line and column."""
         try:
             panel = read_panel(data, name, self.settings)

@@ -51,6 +51,8 @@ RULES: dict[str, tuple[str, str]] = {
     "solder_joint": ("edge.scorers.rules", "RulesScorer"),
     "pth_component": ("edge.scorers.component_rules", "ComponentRulesScorer"),
     "paste_print": ("edge.scorers.paste_rules", "PasteRulesScorer"),
+    "axi_joint": ("edge.scorers.slice_rules", "SliceRulesScorer"),
+    "bga_package": ("edge.scorers.package_rules", "PackageRulesScorer"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,11 +13,14 @@ from export.commands.console import console, errors, known_faults
 
 
 def twin(
-    kind: Annotated[Literal["joints", "components", "prints"], typer.Argument(help="What the boards carry.")],
+    kind: Annotated[
+        Literal["joints", "components", "prints", "xray-joints", "packages", "xray-packages"],
+        typer.Argument(help="What the boards carry."),
+    ],
     out: Annotated[Path, typer.Argument(help="The data set folder to make.")],
-    boards: Annotated[int, typer.Option(min=3, help="How many boards, all splits together.")] = 40,
+    boards: Annotated[int, typer.Option(min=3, help="How many boards (or packages), all splits together.")] = 40,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    difficulty: Annotated[str, typer.Option(help="easy, line, hand_held.")] = "line",
+    difficulty: Annotated[str, typer.Option(help="easy, line … as each kind has them; packages have none.")] = "line",
     defect_rate: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Of the places of val and dev-test; of runs of boards, for prints.")
     ] = 0.1,
@@ -29,6 +33,9 @@ def twin(
         from export.simulator.components.sets import write_component_set  # noqa: PLC0415
         from export.simulator.datasets import write_header_set  # noqa: PLC0415
         from export.simulator.paste.sets import write_paste_set  # noqa: PLC0415
+        from export.simulator.xray.board_types import PTH_TYPES  # noqa: PLC0415
+        from export.simulator.xray.packages.sets import write_package_set  # noqa: PLC0415
+        from export.simulator.xray.sets import write_joint_set  # noqa: PLC0415
 
         with errors.status("drawing boards"):
             try:
@@ -36,8 +43,14 @@ def twin(
                     counts = write_header_set(out, boards, seed, difficulty, defect_rate).joints
                 elif kind == "components":
                     counts = write_component_set(out, boards, seed, difficulty, defect_rate).components
-                else:
+                elif kind == "prints":
                     counts = write_paste_set(out, boards, seed, difficulty, defect_rate).boards
+                elif kind == "xray-joints":  # as many of each type
+                    of_each = math.ceil(boards / len(PTH_TYPES))
+                    counts = write_joint_set(out, of_each, seed, difficulty, defect_rate).joints
+                else:
+                    look = "optical" if kind == "packages" else "xray"
+                    counts = write_package_set(out, boards, seed, look, defect_rate).pictures
             except (ValueError, FileExistsError) as err:
                 raise typer.BadParameter(str(err)) from None
         table = Table("split", "label", "rows", title=f"{out}: on the line twin", title_justify="left")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,25 +18,32 @@ from edge.capture.readers.v810_calls import Indictment
 from edge.capture.readers.v810_seen import SeenTests, Test
 
 
-def read_board(data: bytes, file: str, settings: AxiFileSettings, root: Path, seen: SeenTests) -> AxiBoard:
+def read_board(
+    data: bytes,
+    file: str,
+    settings: AxiFileSettings,
+    root: Path,
+    seen: SeenTests,
+    on_slice: Callable[[], object] = lambda: None,
+) -> AxiBoard:
     """The board of an index file called `file`, with pictures and export below `root`. What `seen` has seen is held
-    against the export's test, and remembered once the whole board was read. Raises AxiFault."""
+    against the export's test, and remembered once the whole board was read. `on_slice` is called after each. Raises
+    AxiFault."""
     index = index_of(data, file)
     serial = _serial(index, file, settings)
     called = called_of(index, file, settings, root)
     if called is None:
-        return _board(index, serial, None, file, root)
+        return _board(index, serial, None, _views(index, file, root, on_slice), file)
     serial = _agreed(serial, called.export.serial, file)
     whose = serial or index.views[0].slices[0].sha256
     test = _test_of(called)
     seen.check(test, whose, file)
-    board = _board(index, serial, called, file, root)
+    board = _board(index, serial, called, _views(index, file, root, on_slice), file)
     seen.remember(test, whose)
     return board
 
 
-def _board(index: AxiIndex, serial: str, called: Called | None, file: str, root: Path) -> AxiBoard:
-    views = _views(index, file, root)
+def _board(index: AxiIndex, serial: str, called: Called | None, views: tuple[AxiView, ...], file: str) -> AxiBoard:
     try:
         joints = _joints(index, None if called is None else called.joints)
         if called is None:
@@ -77,17 +84,17 @@ def _agreed(ours: str, theirs: str, where: str) -> str:
     return ours or theirs
 
 
-def _views(index: AxiIndex, file: str, root: Path) -> tuple[AxiView, ...]:
+def _views(index: AxiIndex, file: str, root: Path, on_slice: Callable[[], object]) -> tuple[AxiView, ...]:
     """All slices, decoded; the board's pixels are counted as they come, from the headers."""
     views: list[AxiView] = []
     left_px = MAX_BOARD_PX
     for entry in index.views:
-        views.append(_view(entry, file, root, left_px))
+        views.append(_view(entry, file, root, left_px, on_slice))
         left_px -= views[-1].slices.size
     return tuple(views)
 
 
-def _view(entry: ViewEntry, file: str, root: Path, left_px: int) -> AxiView:
+def _view(entry: ViewEntry, file: str, root: Path, left_px: int, on_slice: Callable[[], object]) -> AxiView:
     planes = []
     first = None
     for n, named in enumerate(entry.slices):
@@ -101,6 +108,7 @@ def _view(entry: ViewEntry, file: str, root: Path, left_px: int) -> AxiView:
         if left_px < 0:
             raise AxiFault(f"{where}: more than {MAX_BOARD_PX} pixels in all slices of the board")
         planes.append(decode_slice(data, size, f"{where} {named.path}"))
+        on_slice()
     return AxiView(name=entry.name, slices=np.stack(planes, axis=-1))
 
 

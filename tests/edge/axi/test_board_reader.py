@@ -76,10 +76,14 @@ def test_one_reader_remembers_tests(desk: Path) -> None:
 
 def test_through_the_watched_folder(desk: Path) -> None:
     settings = CaptureSettings(inbox="inbox", poll_ms=10, half_file_timeout_ms=200)
-    capture = FolderCapture(desk / "inbox", desk / "home", settings, reader(desk), SystemClock())
+    beats: list[int] = []  # while many slices are read, the loop counter must move
+    capture = FolderCapture(
+        desk / "inbox", desk / "home", settings, reader(desk), SystemClock(), lambda: beats.append(1)
+    )
     board = capture.next_board(1000)
     assert board is not None
     assert (board.board_id, board.capture_fault) == (SERIAL, "")
+    assert len(beats) == 4  # slices
     assert board.axi is not None
     capture.settled(board)
     assert (desk / "home" / "judged").joinpath(Path(board.picture_path).name).is_file()
