@@ -19,7 +19,7 @@ from edge.board import Floats, Image
 from edge.bundle import Contract, DataFingerprint, GraphRecord, Manifest, Parity, model_file
 from edge.references import Scorable, crops_of
 from edge.thresholds import Thresholds
-from export import component_rules, joint_rules, paste_rules_bundle, slice_rules
+from export import component_rules, joint_rules, package_rules, paste_rules_bundle, slice_rules
 from export.agreement import agreement
 from export.approved import approved_of, scorable
 from export.bundle import BundleParts, golden_choice, most_golden, write_bundle
@@ -78,6 +78,7 @@ RULES: dict[str, Any] = {
     "pth_component": component_rules,
     "paste_print": paste_rules_bundle,
     "axi_joint": slice_rules,
+    "bga_package": package_rules,
 }
 
 

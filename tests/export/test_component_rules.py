@@ -41,8 +41,8 @@ def test_missing_and_misplaced_parts_stand_out(data: Path, tmp_path: Path) -> No
 
 
 def test_rules_of_another_family_are_not_there(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnknownName, match="rules of family 'bga_package'"):
-        write_rules_bundle(data, tmp_path / "b", family="bga_package", table="components.csv")
+    with pytest.raises(UnknownName, match="rules of family 'no_such_family'"):
+        write_rules_bundle(data, tmp_path / "b", family="no_such_family", table="components.csv")
     with pytest.raises(RulesFault, match="no variant 'tuned'"):
         write_rules_bundle(data, tmp_path / "b", family="pth_component", table="components.csv", variant="tuned")
 
