@@ -49,6 +49,7 @@ VOID_PEAK_MU, VOID_HALF_T = (0.23, 0.41), (6.0, 8.0)  # measured on the real voi
 VOID_FRACS = (0.15, 0.20, 0.25)
 FALSE_CALLS_FRAC = 0.05
 BALL_BOX_PX = 100
+JUDGED_BOARDS = 2  # of each type, in check 6
 
 Places = Sequence[tuple[float, float]]
 Result = dict[str, Any]
@@ -155,7 +156,7 @@ def ablated(types: Sequence[str], judged_types: Sequence[str], boards: int, seed
     """Check 6: taught on a twin with worse physics, judged on the faithful one. Holds where every ablation moves the
     score by more than twice its standard error; one that does not move it either does not matter to this classifier or
     wants more joints to show."""
-    judged = joint_rows(judged_types, boards, seed + 1, "line", 0.3)
+    judged = joint_rows(judged_types, JUDGED_BOARDS, seed + 1, "line", 0.3)
     rows = {}
     for name, (setting, look) in ABLATIONS.items():
         rows[name] = asdict(hardness(taught(joint_rows(types, boards, seed, setting, 0.3, look=look)), judged))

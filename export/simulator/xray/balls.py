@@ -14,10 +14,10 @@ from export.simulator.xray.machine import Machine
 from export.simulator.xray.stack import Floats, Stack, Window, disc, within
 from export.simulator.xray.voids import Void, left_by_voids
 
-RADIUS_PX = 31.8  # of the real balls: it and the next four were fitted to their radial profiles at ten heights
+RADIUS_PX = 32.45  # of the real balls: it and the next four were fitted to their radial profiles at ten heights
 PADS_T = (-12.0, 12.5)  # where solder ends: board pads were seen at -16 to -12, package pads at 12 to 16
-BULGE, BULGE_FRAC = 2.2, 0.98  # a collapsed ball is steeper at its belly than a sphere, and drawn in at its pads
-BALL_MU_PX = 0.065  # attenuation of solder per pixel of path
+BULGE, BULGE_FRAC = 2.08, 0.955  # a collapsed ball is steeper at its belly than a sphere, and drawn in at its pads
+BALL_MU_PX = 0.067  # attenuation of solder per pixel of path
 COPPER_MU_PX = 0.035  # pads are copper: measured on via walls
 
 

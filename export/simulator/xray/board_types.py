@@ -46,8 +46,8 @@ def _through_hole(name: str, rng: np.random.Generator) -> BoardType:
     pitch_um = float(rng.choice([2000.0, 2540.0, 2540.0]))
     hole_um = float(rng.uniform(800.0, 1150.0))
     pad_um = min(hole_um + 2 * float(rng.uniform(250.0, 420.0)), pitch_um - 450.0)
-    thickness_um = float(rng.choice([1200.0, 1600.0, 1600.0, 2000.0, 2400.0]))
-    solder = float(rng.uniform(2.0, 3.5) if rng.random() < 0.8 else rng.uniform(3.0, 4.5))  # a few boards are SnPb
+    thickness_um = float(rng.choice([1200.0, 1600.0, 1600.0, 2000.0]))
+    solder = float(rng.uniform(2.4, 3.4))
     hole = Hole(
         pixel_um=pixel_um,
         thickness_um=thickness_um,
@@ -58,7 +58,7 @@ def _through_hole(name: str, rng: np.random.Generator) -> BoardType:
         protrusion_um=float(rng.uniform(400.0, 1100.0)),
         wall_um=float(rng.uniform(22.0, 34.0)),
         solder_mu_mm=solder,
-        lead_mu_mm=solder * float(rng.uniform(0.5, 0.8)),
+        lead_mu_mm=solder * float(rng.uniform(0.55, 0.72)),
         copper_mu_mm=float(rng.uniform(1.0, 1.6)),
         inner_rings_frac=tuple(float(f) for f in sorted(rng.uniform(0.2, 0.8, int(rng.integers(0, 4))))),
     )
@@ -66,18 +66,22 @@ def _through_hole(name: str, rng: np.random.Generator) -> BoardType:
     inner = tuple(float(t) for t in rng.uniform(low, high, 2))
     clutter = Clutter(
         trace_layers_t=(low, *inner, high),
-        traces_per_layer=int(rng.integers(4, 14)),
+        traces_per_layer=int(rng.integers(4, 11)),
         trace_width_px=(150.0 / pixel_um, 400.0 / pixel_um),
-        plane_layers_t=tuple(float(t) for t in rng.uniform(low, high, int(rng.integers(0, 4)))),
-        vias=int(rng.integers(0, 12)),
+        plane_layers_t=tuple(float(t) for t in rng.uniform(low, high, int(rng.integers(0, 3)))),
+        vias=int(rng.integers(0, 9)),
         via_span_t=(low, high),
         via_radius_px=(150.0 / pixel_um, 300.0 / pixel_um),
         via_mu_px=hole.copper_mu_mm * pixel_um / 1000,
         wire_fans=0,
         wires_t=(high, high),
-        far_parts=int(rng.integers(0, 5)),
+        far_parts=int(rng.integers(0, 4)),
         far_t=(high if rng.random() < 0.6 else low),
         clearance_px=(pad_um / 2 + float(rng.uniform(100.0, 250.0))) / pixel_um,
+        board_mu=float(rng.uniform(0.28, 0.42)),
+        via_pad_mu=float(rng.uniform(0.05, 0.20)),
+        via_plug_frac=float(rng.integers(2)),
+        weave_mu=float(rng.uniform(0.008, 0.024)),
     )
     pitch_px = pitch_um / pixel_um
     return BoardType(
@@ -85,7 +89,7 @@ def _through_hole(name: str, rng: np.random.Generator) -> BoardType:
         kind=JointKind.PTH,
         machine=machine,
         pitch_px=(pitch_px, pitch_px * float(rng.choice([1.0, 1.0, 1.25, 1.5]))),
-        roi_px=pad_um / pixel_um * float(rng.uniform(1.1, 1.4)),
+        roi_px=pad_um / pixel_um * float(rng.uniform(1.15, 1.35)),
         clutter=clutter,
         views=int(rng.integers(2, 6)),
         hole=hole,
@@ -103,8 +107,8 @@ def _ball_grid(name: str, rng: np.random.Generator) -> BoardType:
         traces_per_layer=int(rng.integers(10, 26)),
         trace_width_px=(3.5, 9.0),
         plane_layers_t=tuple(low - float(t) * scale for t in rng.uniform(8, 36, int(rng.integers(0, 3)))),
-        vias=int(rng.integers(8, 36)),
-        via_span_t=(low - 36 * scale, low - 4 * scale),
+        vias=int(rng.integers(0, 12)),
+        via_span_t=(low - float(rng.uniform(26, 36)) * scale, low - 2 * scale),
         via_radius_px=(0.13 * pitch_px, 0.18 * pitch_px),
         via_mu_px=VIA_MU_PX * float(rng.uniform(0.6, 1.1)),
         wire_fans=int(rng.integers(0, 4)) if rng.random() < 0.4 else 0,
@@ -112,6 +116,12 @@ def _ball_grid(name: str, rng: np.random.Generator) -> BoardType:
         far_parts=int(rng.integers(0, 4)),
         far_t=low - 44 * scale,
         clearance_px=radius_px * float(rng.uniform(0.95, 1.2)),
+        board_mu=float(rng.uniform(0.22, 0.42)),
+        via_pad_mu=float(rng.uniform(0.10, 0.25)),
+        via_plug_frac=float(rng.integers(2)),
+        checkered_frac=float(rng.uniform(0.5, 1.0)) if rng.random() < 0.7 else 0.0,
+        pour_mu=float(rng.uniform(0.08, 0.22)),
+        weave_mu=float(rng.uniform(0.008, 0.024)),
         die_t=high + 10 * scale if rng.random() < 0.3 else None,
     )
     return BoardType(
@@ -126,7 +136,7 @@ def _ball_grid(name: str, rng: np.random.Generator) -> BoardType:
             radius_px=radius_px,
             pads_t=(low, high),
             solder_mu_px=BALL_MU_PX * RADIUS_PX / radius_px * float(rng.uniform(0.75, 1.25)),
-            mean_voids=float(rng.uniform(1.5, 4.0)),
+            mean_voids=float(rng.uniform(1.0, 3.0)),
             tails_frac=float(rng.uniform(0.0, 0.4)),
             board_pad_frac=float(rng.uniform(0.8, 1.0)),
         ),
@@ -164,6 +174,10 @@ def _lead_rows(name: str, rng: np.random.Generator) -> BoardType:
         far_parts=int(rng.integers(0, 4)),
         far_t=-thickness_t - 2.0,
         clearance_px=leads.px(leads.pad_um[1]) * 0.6,
+        board_mu=float(rng.uniform(0.25, 0.50)),
+        via_pad_mu=float(rng.uniform(0.05, 0.20)),
+        via_plug_frac=float(rng.integers(2)),
+        weave_mu=float(rng.uniform(0.008, 0.024)),
     )
     return BoardType(
         name=name,

@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.simulator.xray.machine import Machine
-from export.simulator.xray.stack import Floats, Stack, disc, within
+from export.simulator.xray.shapes import Place, Rng, Shore, box, circle, polyline, streaks
+from export.simulator.xray.stack import Stack, disc, within
 
-Rng = np.random.Generator
-Place = tuple[float, float]
-
-BOARD_MU = 0.38  # what board and moulding take from a ray; with copper, real slices show 0.50
-COPPER_MU = (0.05, 0.18)  # of a layer: gaps in the real board's copper are up to 0.19 brighter than it
+BOARD_MU = 0.28  # what board and moulding take from a ray where there is no copper: 0.27 to 0.33 in real slices
+COPPER_MU = (0.05, 0.16)  # of a layer; where all layers have copper, real slices show 0.50 to 0.60
 WIRE_MU = 0.10  # gold of 25 um
-VIA_MU_PX = 0.045  # fitted to the blob of 0.13 in mu that real barrels leave at t = -12
-VIA_WALL_PX = 2.6
-_SUBPIXEL = 4  # bits of cv2's fixed point
+VIA_MU_PX = 0.08  # this and VIA_PAD fitted to 12 real barrels between balls, at eleven heights
+VIA_WALL_PX = 1.9
+VIA_PAD_MU, VIA_PAD_FRAC = 0.18, 1.9  # attenuation of a via's upper pad and plug; radius of them, of the barrel's
+POUR_MU, OPENING_FRAC = 0.17, 0.34  # copper poured between pads; radius of its openings, of the pitch
+FAR_PAD_FRAC = 0.3  # attenuation of the lower pad, of the upper one's
+SHORE_FRAC = 0.7  # of the planes, those that end at the shore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +47,29 @@ class Clutter:
     far_t: float
     clearance_px: float  # radius that poured copper keeps from a joint's centre
     die_t: float | None = None
+    board_mu: float = BOARD_MU
+    via_pad_mu: float = VIA_PAD_MU
+    via_plug_frac: float = 1.0  # attenuation of what closes a via's upper end, of its pad's
+    checkered_frac: float = 0.0  # of every other cell of the array, those with a via: how packages are fanned out
+    pour_mu: float = POUR_MU
+    weave_mu: float = 0.018  # standard deviation of the glass cloth's attenuation, each copper layer
 
 
 def add_clutter(stack: Stack, machine: Machine, clutter: Clutter, joints: Sequence[Place], rng: Rng) -> None:
     """Draw all of it. `joints` are kept free of vias and get their clearance in planes and their traces."""
-    stack.layer(stack.heights_t[0])[...] += np.float32(BOARD_MU)
+    stack.layer(stack.heights_t[0])[...] += np.float32(clutter.board_mu)
+    shore = Shore.drawn(rng)
     for height in clutter.plane_layers_t:
-        _add_plane(stack, height, joints, clutter.clearance_px, rng)
+        _add_plane(stack, height, joints, clutter.clearance_px, shore, rng)
     for height in clutter.trace_layers_t:
-        _add_traces(stack, height, clutter, joints, rng)
+        _add_traces(stack, height, clutter, joints, shore, rng)
+        if clutter.weave_mu > 0:
+            stack.layer(height)[...] += streaks(stack.attenuation.shape[1:], clutter.weave_mu, rng)
     places = free_places(stack, joints, clutter.vias, rng)
+    if clutter.checkered_frac > 0:
+        places += _add_pour(stack, clutter, joints, shore, rng)
     for place in places:
-        add_via(
-            stack, machine, place, float(rng.uniform(*clutter.via_radius_px)), clutter.via_span_t, clutter.via_mu_px
-        )
+        _add_via(stack, machine, place, float(rng.uniform(*clutter.via_radius_px)), clutter)
     for _ in range(clutter.wire_fans):
         _add_wires(stack, clutter.wires_t, rng)
     for _ in range(clutter.far_parts):
@@ -68,21 +78,42 @@ def add_clutter(stack: Stack, machine: Machine, clutter: Clutter, joints: Sequen
         _add_die(stack, clutter.die_t, rng)
 
 
-def add_via(
-    stack: Stack, machine: Machine, place: Place, radius_px: float, span_t: tuple[float, float], mu_px: float
-) -> None:
-    """A plated hole with a pad at both ends: a ring of copper at every height between."""
-    window = stack.window(*place, radius_px * 1.7 + 3)
+def _add_via(stack: Stack, machine: Machine, place: Place, radius_px: float, clutter: Clutter) -> None:
+    """A plated hole with a pad at both ends, the upper one closed: a ring of copper at every height between."""
+    pad_px = radius_px * VIA_PAD_FRAC
+    window = stack.window(*place, pad_px + 3)
     if window is None:
         return
     distance = np.hypot(window.dx_px, window.dy_px)
-    wall = disc(distance, radius_px) - disc(distance, radius_px - VIA_WALL_PX)
-    pad = disc(distance, radius_px * 1.55) - disc(distance, radius_px - VIA_WALL_PX)
-    share = within(stack.heights_t, *span_t, stack.step_t)
+    bore = disc(distance, radius_px - VIA_WALL_PX)
+    wall, pad = disc(distance, radius_px) - bore, disc(distance, pad_px) - bore
+    share = within(stack.heights_t, *clutter.via_span_t, stack.step_t)
     for k in np.flatnonzero(share > 0):
-        window.attenuation[k] += wall * np.float32(share[k] * mu_px * machine.path_px(stack.step_t))
-    for end in span_t:
-        window.attenuation[stack.index(end)] += pad * np.float32(0.09)
+        window.attenuation[k] += wall * np.float32(share[k] * clutter.via_mu_px * machine.path_px(stack.step_t))
+    low, high = clutter.via_span_t
+    window.attenuation[stack.index(low)] += pad * np.float32(FAR_PAD_FRAC * clutter.via_pad_mu)
+    window.attenuation[stack.index(high)] += (pad + bore * clutter.via_plug_frac) * np.float32(clutter.via_pad_mu)
+
+
+def _add_pour(stack: Stack, clutter: Clutter, joints: Sequence[Place], shore: Shore, rng: Rng) -> list[Place]:
+    """Copper poured around the joints' pads, and where vias go: in every other cell of the array, the others are left
+    open; on land there are neither vias nor openings."""
+    taken = np.array(joints, np.float64).reshape(-1, 2)
+    columns, rows = np.unique(taken[:, 0].round(1)), np.unique(taken[:, 1].round(1))
+    mask: NDArray[np.uint8] = np.full(stack.attenuation.shape[1:], 255, np.uint8)
+    vias = []
+    for i, (x0, x1) in enumerate(pairwise(columns)):
+        for j, (y0, y1) in enumerate(pairwise(rows)):
+            middle, has_via = (float(x0 + x1) / 2, float(y0 + y1) / 2), rng.random() < clutter.checkered_frac
+            opening_px = float(rng.normal(OPENING_FRAC, 0.03)) * (x1 - x0)
+            if shore.covers(stack, middle):
+                continue
+            if (i + j) % 2 == 0 and has_via:
+                vias.append(middle)
+            else:
+                circle(mask, middle[0] + stack.margin_px, middle[1] + stack.margin_px, float(opening_px), 0)
+    stack.layer(max(clutter.via_span_t))[...] += mask * np.float32(clutter.pour_mu / 255)
+    return vias
 
 
 def free_places(stack: Stack, joints: Sequence[Place], wanted: int, rng: Rng) -> list[Place]:
@@ -109,22 +140,27 @@ def free_places(stack: Stack, joints: Sequence[Place], wanted: int, rng: Rng) ->
     return found
 
 
-def _add_plane(stack: Stack, height_t: float, joints: Sequence[Place], clearance_px: float, rng: Rng) -> None:
-    """A sheet of copper, cut away around most joints and beyond a straight edge."""
+def _add_plane(
+    stack: Stack, height_t: float, joints: Sequence[Place], clearance_px: float, shore: Shore, rng: Rng
+) -> None:
+    """A sheet of copper, cut away around most joints and beyond a straight edge: mostly the shore."""
     layer = stack.layer(height_t)
     mask: NDArray[np.uint8] = np.full(stack.attenuation.shape[1:], 255, np.uint8)
     for x, y in joints:
         if rng.random() < 0.8:
-            _circle(mask, x + stack.margin_px, y + stack.margin_px, clearance_px, 0)
-    if rng.random() < 0.5:
-        edge = int(rng.uniform(0.1, 0.9) * mask.shape[1])
+            circle(mask, x + stack.margin_px, y + stack.margin_px, clearance_px, 0)
+    lot, edge, turned = rng.random(), int(rng.uniform(0.1, 0.9) * mask.shape[1]), rng.random() < 0.5
+    if lot < SHORE_FRAC:
+        shore.cut(mask, float(rng.normal(0.0, 0.03)))
+    elif lot < 0.5 * (1 + SHORE_FRAC):
         mask[:, :edge] = 0
-    if rng.random() < 0.5:
-        mask = mask[::-1, ::-1]
+        mask = mask[::-1, ::-1] if turned else mask
     layer += mask * np.float32(rng.uniform(*COPPER_MU) / 255)
 
 
-def _add_traces(stack: Stack, height_t: float, clutter: Clutter, joints: Sequence[Place], rng: Rng) -> None:
+def _add_traces(
+    stack: Stack, height_t: float, clutter: Clutter, joints: Sequence[Place], shore: Shore, rng: Rng
+) -> None:
     """Tracks at 0, 45 and 90 degrees; half of them start at a joint."""
     layer = stack.layer(height_t)
     mask = np.zeros(layer.shape, np.uint8)
@@ -134,11 +170,12 @@ def _add_traces(stack: Stack, height_t: float, clutter: Clutter, joints: Sequenc
     if poured:  # copper everywhere, with gaps beside tracks and around pads: the tracks show as light outlines
         mask[...] = 255
         for x, y in joints:
-            _circle(mask, x + stack.margin_px, y + stack.margin_px, clutter.clearance_px, 0)
+            circle(mask, x + stack.margin_px, y + stack.margin_px, clutter.clearance_px, 0)
         for path, width_px in tracks:
-            _polyline(mask, path, width_px + 2 * clearance, 0)
+            polyline(mask, path, width_px + 2 * clearance, 0)
+        shore.cut(mask, float(rng.normal(0.0, 0.03)))
     for path, width_px in tracks:
-        _polyline(mask, path, width_px, 255)
+        polyline(mask, path, width_px, 255)
     layer += mask * np.float32(rng.uniform(*COPPER_MU) / 255)
 
 
@@ -171,7 +208,7 @@ def _add_wires(stack: Stack, wires_t: tuple[float, float], rng: Rng) -> None:
         angle = heading + spread * place * 2
         reach = rng.uniform(120, 200)
         begin = start + along * side * place
-        _polyline(mask, np.array([begin, begin + reach * np.array([np.cos(angle), np.sin(angle)])]), 2.2)
+        polyline(mask, np.array([begin, begin + reach * np.array([np.cos(angle), np.sin(angle)])]), 2.2)
     stack.layer(float(rng.uniform(*wires_t)))[...] += mask * np.float32(WIRE_MU / 255)
 
 
@@ -185,11 +222,11 @@ def _add_far_part(stack: Stack, height_t: float, rng: Rng) -> None:
     upright = rng.random() < 0.5
     half = (breadth / 2, length / 2) if upright else (length / 2, breadth / 2)
     body, cap = rng.uniform(0.08, 0.45), rng.uniform(0.35, 0.8)
-    _box(mask, x, y, half, body)
+    box(mask, x, y, half, body)
     for end in (-1, 1):
         offset = (0.0, end * 0.42 * length) if upright else (end * 0.42 * length, 0.0)
         size = (breadth / 2 + 2, 0.12 * length) if upright else (0.12 * length, breadth / 2 + 2)
-        _box(mask, x + offset[0], y + offset[1], size, cap)
+        box(mask, x + offset[0], y + offset[1], size, cap)
     layer += cv2.GaussianBlur(mask, (0, 0), 2.0)
 
 
@@ -197,28 +234,5 @@ def _add_die(stack: Stack, height_t: float, rng: Rng) -> None:
     height, width = stack.attenuation.shape[1:]
     mask = np.zeros((height, width), np.float32)
     half = (rng.uniform(0.15, 0.3) * width, rng.uniform(0.15, 0.3) * height)
-    _box(mask, rng.uniform(0.2, 0.8) * width, rng.uniform(0.2, 0.8) * height, half, rng.uniform(0.04, 0.10))
+    box(mask, rng.uniform(0.2, 0.8) * width, rng.uniform(0.2, 0.8) * height, half, rng.uniform(0.04, 0.10))
     stack.layer(height_t)[...] += mask
-
-
-def _box(mask: Floats, x: float, y: float, half: tuple[float, float], value: float) -> None:
-    x0, x1 = (int(np.clip(x + side * half[0], 0, mask.shape[1])) for side in (-1, 1))
-    y0, y1 = (int(np.clip(y + side * half[1], 0, mask.shape[0])) for side in (-1, 1))
-    mask[y0:y1, x0:x1] = np.float32(value)
-
-
-def _circle(mask: NDArray[np.uint8], x: float, y: float, radius: float, value: int) -> None:
-    scale = 1 << _SUBPIXEL
-    centre = (round(x * scale), round(y * scale))
-    cv2.circle(mask, centre, round(radius * scale), value, -1, cv2.LINE_AA, _SUBPIXEL)
-
-
-def _polyline(mask: NDArray[np.uint8], path: NDArray[np.float64], width_px: float, value: int = 255) -> None:
-    """Tracks as wide as asked, to half a pixel: drawn as polygons, because cv2's lines have whole widths."""
-    scale = 1 << _SUBPIXEL
-    for begin, end in pairwise(path):
-        step = end - begin
-        side = np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-9) * width_px / 2
-        corners = np.rint(np.array([begin + side, end + side, end - side, begin - side]) * scale).astype(np.int32)
-        _circle(mask, float(end[0]), float(end[1]), width_px / 2, value)
-        cv2.fillConvexPoly(mask, corners, value, cv2.LINE_AA, _SUBPIXEL)

@@ -33,7 +33,7 @@ DEFECT_MIX: Mapping[JointKind, Mapping[str, float]] = {
 }
 GOOD_FILL_FRAC = 0.75  # of the hole's height, IPC-A-610 class 3
 GOOD_VOLUME_FRAC = 0.80
-FILL_FRAC = {Severity.PLAIN: (0.0, 0.25), Severity.FAIR: (0.25, 0.45), Severity.LIMIT: (0.45, 0.60)}
+FILL_FRAC = {Severity.PLAIN: (0.0, 0.25), Severity.FAIR: (0.25, 0.42), Severity.LIMIT: (0.42, 0.54)}
 VOLUME_FRAC = {Severity.PLAIN: (0.40, 0.50), Severity.FAIR: (0.50, 0.62), Severity.LIMIT: (0.62, 0.74)}
 VOID_FRAC = {Severity.PLAIN: (0.62, 0.75), Severity.FAIR: (0.55, 0.62), Severity.LIMIT: (0.50, 0.55)}  # of the diameter
 HEEL_FRAC = {Severity.PLAIN: (0.0, 0.2), Severity.FAIR: (0.2, 0.4), Severity.LIMIT: (0.4, 0.55)}  # of the designed

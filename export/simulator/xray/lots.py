@@ -23,9 +23,9 @@ Rng = np.random.Generator
 NEAR_DEFECTS_FRAC = 0.01
 
 # Of a short, by degree: width of the gap (PTH) or of the ball (BGA), its height of the joint's, density.
-SHORT_WIDTH_FRAC = {Severity.PLAIN: (0.6, 1.0), Severity.FAIR: (0.35, 0.6), Severity.LIMIT: (0.2, 0.35)}
-SHORT_HEIGHT_FRAC = {Severity.PLAIN: (0.25, 0.4), Severity.FAIR: (0.15, 0.3), Severity.LIMIT: (0.1, 0.2)}
-SHORT_DENSITY = {Severity.PLAIN: (0.8, 1.0), Severity.FAIR: (0.65, 0.9), Severity.LIMIT: (0.5, 0.7)}
+SHORT_WIDTH_FRAC = {Severity.PLAIN: (0.6, 1.0), Severity.FAIR: (0.42, 0.6), Severity.LIMIT: (0.3, 0.42)}
+SHORT_HEIGHT_FRAC = {Severity.PLAIN: (0.25, 0.4), Severity.FAIR: (0.2, 0.3), Severity.LIMIT: (0.15, 0.25)}
+SHORT_DENSITY = {Severity.PLAIN: (0.8, 1.0), Severity.FAIR: (0.75, 0.95), Severity.LIMIT: (0.65, 0.85)}
 NEAR_SHORT_REACH_FRAC = (0.25, 0.65)  # of the gap that solder runs across and stops in
 
 

@@ -25,14 +25,16 @@ class Machine:
     tilt_deg: float = 30.0
     bright_counts: float = 1500.0
     floor_frac: float = 0.103  # scattered light: with it, 11 to 12 % of the bright counts are left behind a ball
-    blur_px: float = 1.35  # of the picture: focal spot and detector, Gaussian sigma
+    blur_px: float = 1.0  # of the picture: focal spot and detector, Gaussian sigma
     noise_taps: tuple[tuple[float, ...], tuple[float, ...]] = (  # how neighbouring elements share noise, along x and y
-        (0.10, 0.40, 1.0, 0.40, 0.10),
-        (0.08, 0.28, 1.0, 0.28, 0.08),
+        (0.13, 0.45, 1.0, 0.45, 0.13),
+        (0.08, 0.26, 1.0, 0.26, 0.08),
     )
+    shared_frac: float = 0.745  # of the constant noise; what comes with the quanta is shared wholly, so that noise
+    # behind a ball is whiter than beside it, as in real projections
     noise_variance: tuple[float, float] = (110.0, 1.4)  # counts squared: constant, and per count
-    resampling_px: float = 0.4  # what registering and shifting projections blurs, beyond one interpolation
-    misregistration_px: float = 0.35  # standard deviation of each projection's place, x and y
+    resampling_px: float = 0.42  # what registering and shifting projections blurs, beyond one interpolation
+    misregistration_px: float = 0.25  # standard deviation of each projection's place, x and y
     magnification_frac: float = 0.001  # standard deviation of each projection's size
     uneven_frac: float = 0.02  # standard deviation of the slow gain field
     window_mu: tuple[float, float] = (0.25, 2.3)  # what becomes white and black in a slice

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from export.simulator.xray.machine import Machine
 from export.simulator.xray.stack import Floats, Stack
 
+RESAMPLING_SPREAD = (0.88, 1.12)  # shifts of broken pixels blur, and not the same at every height: real slices
 MIN_COUNTS = 20.0  # below it a detector element counts as dead; the densest ball leaves 165
 
 
@@ -51,7 +52,9 @@ def exposures(integrals: Floats, machine: Machine, rng: np.random.Generator) -> 
         light = cv2.GaussianBlur(light, (0, 0), machine.blur_px) if machine.blur_px > 0 else light
         light *= machine.bright_counts
         constant, per_count = machine.noise_variance
-        light += np.sqrt(constant + per_count * light) * _shared_noise(light.shape, machine.noise_taps, rng)
+        shared, white = constant * machine.shared_frac, constant * (1.0 - machine.shared_frac)
+        noise = np.sqrt(shared + per_count * light) * _shared_noise(light.shape, machine.noise_taps, rng)
+        light += noise + np.float32(np.sqrt(white)) * rng.standard_normal(light.shape, dtype=np.float32)
         counts[n] = light * (1 + slow_field(light.shape, machine.uneven_frac, rng))
     np.maximum(counts, np.float32(MIN_COUNTS), out=counts)
     return counts
@@ -84,8 +87,10 @@ def slices(
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             out[m] += cv2.warpAffine(depth[n], move, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     out /= machine.azimuths
-    for plane in out if machine.resampling_px > 0 else ():
-        cv2.GaussianBlur(plane, (0, 0), machine.resampling_px, dst=plane)
+    for plane, t in zip(out, focus_t, strict=True):
+        again = machine.resampling_px * float(rng.uniform(*RESAMPLING_SPREAD))
+        if again > 0 and t != 0:  # registered once; whoever looks at another height resamples again
+            cv2.GaussianBlur(plane, (0, 0), again, dst=plane)
     return out
 
 

@@ -15,7 +15,7 @@ from export.simulator.xray.joints import NORMAL, JointState, draw_ball
 from export.simulator.xray.machine import REFERENCE, Machine
 from export.simulator.xray.physics import exposures, path_integrals, slices
 from export.simulator.xray.stack import Floats, Stack, empty_stack
-from export.simulator.xray.voids import Void
+from export.simulator.xray.voids import Void, ball_void_tall
 
 PITCH_PX = 100.5
 FOCUS_T = (-12, -8, -4, 0, 4, 8, 12, 16, 24)
@@ -25,19 +25,20 @@ GRID = BallGrid(
     radius_px=RADIUS_PX,
     pads_t=PADS_T,
     solder_mu_px=BALL_MU_PX,
-    mean_voids=3.0,
+    mean_voids=2.0,
     tails_frac=0.1,
     board_pad_frac=0.9,
 )
 _CLUTTER = Clutter(
     trace_layers_t=(-16.0, -32.0, -48.0),
-    traces_per_layer=22,
+    traces_per_layer=14,
     trace_width_px=(3.5, 8.0),
-    plane_layers_t=(-40.0,),
-    vias=18,
-    via_span_t=(-50.0, -16.0),
-    via_radius_px=(14.5, 16.5),
+    plane_layers_t=(-24.0, -40.0),
+    vias=2,
+    via_span_t=(-40.0, -14.0),
+    via_radius_px=(15.2, 16.2),
     via_mu_px=VIA_MU_PX,
+    checkered_frac=0.95,
     wire_fans=1,
     wires_t=(20.0, 28.0),
     far_parts=2,
@@ -73,7 +74,9 @@ def void_scene(seed: int, void_frac: float, height_t: float, focus_t: Sequence[f
     rng = np.random.default_rng([seed, 2])
     stack, places = _canvas(focus_t, VOID_VIEW_PX, 2 * STEP_T)
     stack.layer(stack.heights_t[0])[...] += np.float32(0.58)
-    void = Void(dx_px=0.4 * RADIUS_PX, dy_px=0.0, height_t=height_t, radius_px=void_frac * RADIUS_PX)
+    radius_px = void_frac * RADIUS_PX
+    tall = ball_void_tall(radius_px, RADIUS_PX)
+    void = Void(dx_px=0.4 * RADIUS_PX, dy_px=0.0, height_t=height_t, radius_px=radius_px, tall=tall)
     for place in places:
         ball = draw_ball(rng, GRID, JointState(label=NORMAL), 1.0, place)
         ball = type(ball)(x_px=place[0], y_px=place[1], radius_px=RADIUS_PX, voids=(void,))
@@ -83,23 +86,23 @@ def void_scene(seed: int, void_frac: float, height_t: float, focus_t: Sequence[f
 
 def _machine_of_a_day(rng: np.random.Generator) -> Machine:
     constant, per_count = REFERENCE.noise_variance
-    noise = rng.uniform(0.8, 1.1)
+    noise = rng.uniform(0.76, 0.86)
     return dataclasses.replace(
         REFERENCE,
-        floor_frac=REFERENCE.floor_frac * rng.uniform(0.97, 1.05),
-        blur_px=REFERENCE.blur_px * rng.uniform(0.8, 1.2),
-        resampling_px=rng.uniform(0.3, 0.6),
+        floor_frac=REFERENCE.floor_frac * rng.uniform(0.985, 1.015),
+        blur_px=REFERENCE.blur_px * rng.uniform(0.92, 1.08),
+        resampling_px=rng.uniform(0.40, 0.44),
         noise_variance=(constant * noise, per_count * noise),
-        misregistration_px=rng.uniform(0.2, 0.7),
+        misregistration_px=rng.uniform(0.15, 0.35),
     )
 
 
 def _balls_of_a_day(rng: np.random.Generator) -> BallGrid:
     return dataclasses.replace(
         GRID,
-        radius_px=GRID.radius_px * rng.uniform(0.985, 1.015),
-        solder_mu_px=GRID.solder_mu_px * rng.uniform(0.93, 1.07),
-        mean_voids=rng.uniform(2.0, 4.0),
+        radius_px=GRID.radius_px * rng.uniform(0.994, 1.006),
+        solder_mu_px=GRID.solder_mu_px * rng.uniform(0.97, 1.03),
+        mean_voids=rng.uniform(1.5, 2.5),
     )
 
 
