@@ -75,6 +75,10 @@ def annotate(image: Image, verdict: Verdict, maps: NDArray[np.float32] | None = 
             cv2.rectangle(board, (box.x0, box.y0), (box.x1, box.y1), DEFECT, thick)
     if verdict.printer_fault is not None:
         _mark_printer_fault(board, verdict.printer_fault, factor, scale)
+    for finding in verdict.defects:
+        if finding.seen_at_px is not None:
+            x, y = (round(value * factor) for value in finding.seen_at_px)
+            cv2.circle(board, (x, y), max(6, round(14 * scale)), DEFECT, max(1, round(2 * scale)), cv2.LINE_AA)
     _name_defects(board, verdict, boxes, scale)
     return np.vstack([_banner(verdict, width, max(scale, 0.5)), board])
 
@@ -125,7 +129,8 @@ def _name_defects(board: Image, verdict: Verdict, boxes: list[_Box], scale: floa
     taken: list[_Box] = []
     defects = verdict.defects
     for finding in defects[: MAX_NAMED if len(defects) <= CROWDED else CROWD_NAMED]:
-        text = _ascii(f"{finding.region.name} {finding.score:.3g}/{finding.region.threshold:.3g}")
+        name = f"{finding.region.name} {finding.kind}".rstrip()
+        text = _ascii(f"{name} {finding.score:.3g}/{finding.region.threshold:.3g}")
         label = _label_place(text, marked[id(finding)], taken, list(marked.values()), board, scale)
         taken.append(label)
         pad = max(2, round(4 * scale))

@@ -99,10 +99,13 @@ class Finding:
     region: Region
     score: float
     kind: str = ""  # of defect, where the family tells kinds apart
+    seen_at_px: tuple[float, float] | None = None  # where it shows most, where the family says that too
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.score) and math.isfinite(self.region.threshold)):
             raise ValueError(f"{self.region.name}: score {self.score}, threshold {self.region.threshold}: not finite")
+        if self.seen_at_px is not None and not all(map(math.isfinite, self.seen_at_px)):
+            raise ValueError(f"{self.region.name}: seen_at_px {self.seen_at_px}: not finite")
 
     @property
     def is_defect(self) -> bool:

@@ -36,7 +36,8 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
     for name, ref in recipe.settings.bundles.items():
         bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
         places = recipe.places_of(name)
-        loaded = load_with_fallback(bundle, engine, load=load_scorer)
+        maps = engine.maps or bool(bundle.manifest.contract.kinds)  # who says which kind says where, too
+        loaded = load_with_fallback(bundle, replace(engine, maps=maps), load=load_scorer)
         threshold = bundle.threshold(loaded.choice.precision)
         for place in places:
             where = f"{recipe.folder} {place.refdes}-{place.pin}"
@@ -112,14 +113,24 @@ def regions_of(lane: Lane, seen: Seen) -> tuple[Region, ...]:
 
 
 def findings_of(contract: Contract, regions: tuple[Region, ...], scored: ScoreBatch) -> list[Finding]:
-    """The scores as findings; a defect is of the kind that shows most, where the graph tells kinds apart."""
+    """The scores as findings; a defect is of the kind that shows most, where the graph tells kinds apart, and shows
+    where the map is highest."""
     found = [Finding(region=r, score=float(s)) for r, s in zip(regions, scored.score, strict=True)]
     if scored.kind is None:
         return found
     strongest = scored.kind.argmax(axis=1)
-    return [
-        replace(one, kind=contract.kinds[k]) if one.is_defect else one for one, k in zip(found, strongest, strict=True)
-    ]
+    for k, one in enumerate(found):
+        if one.is_defect:
+            at = None if scored.map is None else _peak(one.region, scored.map[k])
+            found[k] = replace(one, kind=contract.kinds[strongest[k]], seen_at_px=at)
+    return found
+
+
+def _peak(region: Region, heat: Floats) -> tuple[float, float]:
+    """Where in the picture a region's map (h, w) is highest."""
+    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    x, y = ((float(k) + 0.5) / n - 0.5 for k, n in ((column, heat.shape[1]), (row, heat.shape[0])))
+    return region.x_px + x * region.side_px, region.y_px + y * region.side_px
 
 
 def crops_of_regions(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:

@@ -82,13 +82,22 @@ def _typed(value: Any, kind: type) -> Any:
 def _finding_row(finding: Finding) -> list[Any]:
     r = finding.region
     row = [r.refdes, r.pin, r.x_px, r.y_px, r.side_px, r.threshold, finding.score]
+    if finding.seen_at_px is not None:
+        return [*row, finding.kind, *finding.seen_at_px]
     return [*row, finding.kind] if finding.kind else row
 
 
 def _finding(row: list[Any]) -> Finding:
-    refdes, pin, x_px, y_px, side_px, threshold, score, *kind = row
+    refdes, pin, x_px, y_px, side_px, threshold, score, *more = row
+    if len(more) not in (0, 1, 3):
+        raise ValueError(f"a finding of {len(row)} values, expected 7, 8 or 10")
     region = Region(refdes=refdes, pin=pin, x_px=x_px, y_px=y_px, side_px=side_px, threshold=threshold)
-    return Finding(region=region, score=float(score), kind=_typed(kind[0], str) if kind else "")
+    return Finding(
+        region=region,
+        score=float(score),
+        kind=_typed(more[0], str) if more else "",
+        seen_at_px=(float(more[1]), float(more[2])) if len(more) == 3 else None,
+    )
 
 
 def _printer_fault_row(fault: PrinterFault | None) -> list[Any] | None:

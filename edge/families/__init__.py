@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from edge.board import Floats
 from edge.bundle import Contract
-from edge.families import paste_print, pth_component, solder_joint
+from edge.families import axi_joint, bga_package, paste_print, pth_component, solder_joint
 
 
 class Family(Protocol):
@@ -23,4 +23,6 @@ FAMILIES: dict[str, Family] = {
     "solder_joint": solder_joint,
     "pth_component": pth_component,
     "paste_print": paste_print,
+    "axi_joint": axi_joint,
+    "bga_package": bga_package,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -53,6 +55,17 @@ def test_only_a_defect_has_a_kind() -> None:
     regions = (region("J1-1", threshold=0.5), region("J1-2", threshold=0.5))
     scored = ScoreBatch(score=np.array([0.9, 0.1], np.float32), kind=np.array([[0.2, 0.8], [0.2, 0.8]], np.float32))
     assert [finding.kind for finding in findings_of(contract(), regions, scored)] == ["short", ""]
+
+
+def test_a_defect_shows_where_the_map_is_highest() -> None:
+    place = replace(region("U1", threshold=0.5), x_px=100.0, y_px=50.0, side_px=64.0)
+    heat = np.zeros((1, 32, 32), np.float32)
+    heat[0, 4, 24] = 3.0
+    scored = ScoreBatch(score=np.ones(1, np.float32), map=heat, kind=np.array([[0.9, 0.1]], np.float32))
+    (finding,) = findings_of(contract(), (place,), scored)
+    assert (finding.kind, finding.seen_at_px) == ("missing", (117.0, 27.0))
+    quiet = ScoreBatch(score=np.zeros(1, np.float32), map=heat, kind=scored.kind)
+    assert findings_of(contract(), (place,), quiet)[0].seen_at_px is None
 
 
 class _Says:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,16 @@ UTC = "2026-01-01T00:00:00.000Z"
 def test_verdict_survives_json(outcome: Outcome) -> None:
     before = verdict(outcome=outcome)
     assert verdict_from_json(verdict_to_json(before)) == before
+
+
+def test_what_a_finding_says_of_kind_and_place_survives_json() -> None:
+    plain = verdict(outcome=Outcome.FAIL)
+    for changes in ({"kind": "bridge"}, {"kind": "bridge", "seen_at_px": (3.25, 7.5)}):
+        before = replace(plain, findings=(replace(plain.findings[0], **changes),))
+        assert verdict_from_json(verdict_to_json(before)) == before
+    torn = verdict_to_json(before).replace(",3.25,7.5]", ",3.25]")
+    with pytest.raises(NotAVerdictError, match="a finding of 9 values"):
+        verdict_from_json(torn)
 
 
 @pytest.mark.parametrize(
