@@ -31,7 +31,7 @@ from firmware_bridge.peers.conveyor import SimEvent
 from firmware_bridge.peers.mqtt_consumer import MqttConsumer
 
 WINDOW_MS = 3_000
-STAGES = ("capture", "register", "crop", "pads", "planes", "score", "printer", "drift")  # in their order
+STAGES = ("capture", "register", "crop", "pads", "planes", "regions", "score", "printer", "drift")  # in their order
 
 console = Console(width=max(120, Console().width) if not Console().is_terminal else None)
 
@@ -58,7 +58,7 @@ def run_demo(out: Path, n_boards: int, takt_ms: int) -> int:
 def _run_station(station: DemoStation, out: Path, broker_port: int, n_boards: int, takt_ms: int) -> Shift:
     console.rule(f"[bold]{station.title}")
     recipe = station.make_recipe(out / "recipe")
-    boards = list(_with_trouble(_rendered(station, n_boards), station.stranger()))
+    boards = list(_with_trouble(_rendered(station, n_boards, out), station.stranger(out)))
     with contextlib.ExitStack() as stack:
         console.print("[bold]starting[/] a simulated gate and the station's three processes …")
         consumer = stack.enter_context(MqttConsumer("127.0.0.1", broker_port, SITE, station.name))
@@ -70,17 +70,17 @@ def _run_station(station: DemoStation, out: Path, broker_port: int, n_boards: in
     verdicts = {r.verdict.board_id: r.verdict for r in JournalReader(line.station.journal).all_verdicts()}
     _print_boards(boards, verdicts, events)
     _print_latency(verdicts)
-    picture = _draw(out / "annotated.png", station, boards, verdicts)
-    mistakes = _draw_mistakes(out / "mistakes", station, boards, verdicts)
+    picture = _draw(out, station, boards, verdicts)
+    mistakes = _draw_mistakes(out, station, boards, verdicts)
     console.print(f"\nMQTT: {n_arrived} of {len(verdicts)} verdicts committed by the consumer and acknowledged")
     console.print(f"one picture of each kind of mistake: {', '.join(mistakes) or 'none was made'}")
     console.print(f"picture: [bold]{picture}[/]   journal: {line.station.journal}   log: {line.folder / 'station.log'}")
     return Shift(verdicts=verdicts, n_arrived=n_arrived, n_boards=len(boards))
 
 
-def _rendered(station: DemoStation, n: int) -> Iterator[DemoBoard]:
+def _rendered(station: DemoStation, n: int, home: Path) -> Iterator[DemoBoard]:
     with _progress("rendering boards", n) as advance:
-        for board in station.boards(n):
+        for board in station.boards(n, home):
             yield board
             advance()
 
@@ -154,14 +154,14 @@ def _print_latency(verdicts: dict[str, Verdict]) -> None:
     console.print(table)
 
 
-def _draw(path: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> Path:
+def _draw(home: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]) -> Path:
     """A failed board beside a passed one, as the station called them."""
-    pictures = []
+    path, pictures = home / "annotated.png", []
     for outcome in (Outcome.FAIL, Outcome.PASS):
         candidates = [b for b in boards if verdicts[b.board_id].outcome is outcome]
         if candidates:
             worst = max(candidates, key=lambda b: _n_found(b, verdicts[b.board_id]))
-            pictures.append(station.drawn(worst.data, verdicts[worst.board_id]))
+            pictures.append(station.drawn(worst.data, verdicts[worst.board_id], home))
     if pictures:
         height = max(p.shape[0] for p in pictures)
         padded = [cv2.copyMakeBorder(p, 0, height - p.shape[0], 0, 8, cv2.BORDER_CONSTANT) for p in pictures]
@@ -174,10 +174,10 @@ def _n_found(board: DemoBoard, verdict: Verdict) -> int:
 
 
 def _draw_mistakes(
-    folder: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]
+    home: Path, station: DemoStation, boards: list[DemoBoard], verdicts: dict[str, Verdict]
 ) -> list[str]:
     """The first board of each kind of mistake, annotated: a place missed, a false call, a board held."""
-    drawn: dict[str, Path] = {}
+    folder, drawn = home / "mistakes", dict[str, Path]()
     for board in boards:
         verdict = verdicts[board.board_id]
         called = {f.region.name for f in verdict.defects}
@@ -189,7 +189,7 @@ def _draw_mistakes(
         for kind in (k for k, made in kinds.items() if made and k not in drawn):
             folder.mkdir(exist_ok=True)
             drawn[kind] = folder / f"{kind}.png"
-            cv2.imwrite(str(drawn[kind]), station.drawn(board.data, verdict))
+            cv2.imwrite(str(drawn[kind]), station.drawn(board.data, verdict, home))
     return [str(path) for path in drawn.values()]
 
 

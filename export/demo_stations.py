@@ -13,7 +13,9 @@ from edge.annotate import annotate
 from edge.board import Image, Verdict
 from edge.capture.readers.picture import decode_picture, picture_size
 from edge.recipe_new import new_recipe
+from export.demo_axi import axi_boards, axi_recipe, drawn_axi, other_axi_board
 from export.demo_board import DemoBoard
+from export.demo_packages import other_package, package_boards, package_recipe
 from export.demo_paste import drawn_panel, other_panel, paste_boards, paste_recipe
 from export.simulator.board import RenderedBoard, reference_board
 from export.simulator.components.board import ComponentPicture, reference_component_board
@@ -38,9 +40,9 @@ class DemoStation:
     name: str
     title: str
     make_recipe: Callable[[Path], Path]
-    boards: Callable[[int], Iterator[DemoBoard]]
-    stranger: Callable[[], DemoBoard]
-    drawn: Callable[[bytes, Verdict], Image]  # a board's file with its verdict, as the station draws it
+    boards: Callable[[int, Path], Iterator[DemoBoard]]  # so many; into the station's folder goes what lies beside them
+    stranger: Callable[[Path], DemoBoard]
+    drawn: Callable[[bytes, Verdict, Path], Image]  # a board's file with its verdict, as the station draws it
 
 
 def demo_recipe(folder: Path, bundle: Path = BUNDLE) -> Path:
@@ -107,25 +109,41 @@ STATIONS = (
         name="aoi-joints",
         title="AOI of solder joints, family solder_joint",
         make_recipe=demo_recipe,
-        boards=_joint_boards,
-        stranger=_other_joints,
-        drawn=drawn_picture,
+        boards=lambda n, home: _joint_boards(n),
+        stranger=lambda home: _other_joints(),
+        drawn=lambda data, verdict, home: drawn_picture(data, verdict),
     ),
     DemoStation(
         name="aoi-parts",
         title="AOI of components, family pth_component",
         make_recipe=component_recipe,
-        boards=_component_boards,
-        stranger=_other_components,
-        drawn=drawn_picture,
+        boards=lambda n, home: _component_boards(n),
+        stranger=lambda home: _other_components(),
+        drawn=lambda data, verdict, home: drawn_picture(data, verdict),
     ),
     DemoStation(
         name="spi-paste",
         title="SPI of solder paste, family paste_print",
         make_recipe=paste_recipe,
-        boards=paste_boards,
-        stranger=other_panel,
-        drawn=drawn_panel,
+        boards=lambda n, home: paste_boards(n),
+        stranger=lambda home: other_panel(),
+        drawn=lambda data, verdict, home: drawn_panel(data, verdict),
+    ),
+    DemoStation(
+        name="axi-joints",
+        title="3D X-ray of through-hole joints, family axi_joint",
+        make_recipe=axi_recipe,
+        boards=axi_boards,
+        stranger=other_axi_board,
+        drawn=drawn_axi,
+    ),
+    DemoStation(
+        name="aoi-packages",
+        title="AOI of BGA packages, family bga_package",
+        make_recipe=package_recipe,
+        boards=lambda n, home: package_boards(n),
+        stranger=lambda home: other_package(),
+        drawn=lambda data, verdict, home: drawn_picture(data, verdict),
     ),
 )
 

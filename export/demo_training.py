@@ -3,7 +3,7 @@
 One rendered set of joints teaches, another chooses the thresholds (its `val` boards) and says how good they are (its
 `dev-test` boards): about ten minutes on two cores. The set of components does all three with its own splits, and its
 network begins with ImageNet weights where they are installed: about fifteen minutes. Panels of paste take twenty, and
-the namer of printer's faults is trained beside them.
+the namer of printer's faults is trained beside them; X-rayed joints and packages some fifteen each.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from rich.console import Console
 from edge.bundle import NAMER_GRAPH, NAMER_SETTINGS, read_bundle
 from export.bundle import parts_of, write_bundle
 from export.calibrate import calibrate
+from export.demo_axi import AXI_BUNDLE
+from export.demo_packages import PACKAGE_BUNDLE
 from export.demo_paste import PASTE_BUNDLE
 from export.demo_stations import BUNDLE, COMPONENT_BUNDLE
 from export.families.paste_print.namer_study import main as name_faults
 from export.simulator.components.sets import write_component_set
 from export.simulator.datasets import DEV_TEST, VAL, write_header_set
 from export.simulator.paste.sets import write_paste_set
+from export.simulator.xray.packages.sets import write_package_set
+from export.simulator.xray.sets import write_joint_set
 from export.to_bundle import write
 from export.workshop import TrainRequest, train
 
@@ -31,6 +35,9 @@ TEACHING_SEED, TEACHING_BOARDS = 11, 80
 CALIBRATION_SEED, CALIBRATION_BOARDS = 12, 240
 PASTE_SEED, PASTE_BOARDS, PASTE_FAULT_RATE = 5, 800, 0.5
 COMPONENT_SEED, COMPONENT_BOARDS, COMPONENT_DEFECT_RATE = 3, 240, 0.2
+AXI_SEED, AXI_BOARDS_PER_TYPE = 1, 8
+AXI_LIMITS_SEED, AXI_LIMITS_BOARDS_PER_TYPE = 2, 6
+PACKAGE_SEED, PACKAGES = 1, 1_700
 DIFFICULTY = "line"
 DEFECT_RATE = 0.05
 FALSE_CALL_PPM = 10_000.0  # fewer would cost recall: low solder is hard to see, and a demo shows both kinds of mistake
@@ -75,15 +82,47 @@ def make_paste_bundle(out: Path, work: Path) -> str:
     return write_bundle(out, replace(parts_of(read_bundle(work / "bundle")), namer=files))
 
 
-def _calibrated(bundle: Path, data: Path, out: Path, table: str | None) -> str:
-    """The bundle with thresholds from the `val` boards of `data`, in `out`; returns its identity."""
+def make_axi_bundle(out: Path, work: Path) -> str:
+    """The same for X-rayed joints; returns the bundle's identity."""
+    console.print("looking through boards …")
+    write_joint_set(work / "twin-axi", AXI_BOARDS_PER_TYPE, AXI_SEED, DIFFICULTY)
+    write_joint_set(work / "set-limits", AXI_LIMITS_BOARDS_PER_TYPE, AXI_LIMITS_SEED, DIFFICULTY)
+    console.print("training …")
+    request = TrainRequest(family="axi_joint", data=work / "twin-axi", table="joints.csv", preset="best", bfloat16=True)
+    write(train(request), work / "bundle", say=console.print)
+    # `val` chose the epoch; the limits are from types that neither it nor `train` has.
+    return _calibrated(work / "bundle", work / "set-limits", out, request.table, DEV_TEST, None, hold_out_frac=0.5)
+
+
+def make_package_bundle(out: Path, work: Path) -> str:
+    """The same for BGA packages; returns the bundle's identity."""
+    console.print("rendering packages …")
+    data = work / "twin-packages"
+    write_package_set(data, PACKAGES, PACKAGE_SEED, "optical")
+    console.print("training …")
+    request = TrainRequest(family="bga_package", data=data, preset="best", bfloat16=True)
+    write(train(request), work / "bundle", say=console.print)
+    return _calibrated(work / "bundle", data, out, request.table)
+
+
+def _calibrated(
+    bundle: Path,
+    data: Path,
+    out: Path,
+    table: str | None,
+    split: str = VAL,
+    check_split: str | None = DEV_TEST,
+    hold_out_frac: float | None = None,
+) -> str:
+    """The bundle with thresholds from boards of a split of `data`, in `out`; returns its identity."""
     report = calibrate(
         bundle,
         data,
         out,
         table=table,
-        split=VAL,
-        check_split=DEV_TEST,
+        split=split,
+        check_split=check_split,
+        hold_out_frac=hold_out_frac,
         recall=None,
         false_call_ppm=FALSE_CALL_PPM,
     )
@@ -94,6 +133,8 @@ MAKERS = {
     "solder_joint": (make_demo_bundle, BUNDLE),
     "pth_component": (make_component_bundle, COMPONENT_BUNDLE),
     "paste_print": (make_paste_bundle, PASTE_BUNDLE),
+    "axi_joint": (make_axi_bundle, AXI_BUNDLE),
+    "bga_package": (make_package_bundle, PACKAGE_BUNDLE),
 }
 
 if __name__ == "__main__":
