@@ -30,6 +30,8 @@ FAMILIES: dict[str, str] = {
     "solder_joint": "export.families.solder_joint.recipe",
     "pth_component": "export.families.pth_component.recipe",
     "paste_print": "export.families.paste_print.recipe",
+    "axi_joint": "export.families.axi_joint.recipe",
+    "bga_package": "export.families.bga_package.recipe",
 }
 
 

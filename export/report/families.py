@@ -13,6 +13,7 @@ from export.report.subjects import ReportFault
 
 # Family -> the module with `PAPER` and `shared_rows(result)`, imported when asked for: tables of results read it too.
 PAPERS = {
+    "axi_joint": "export.families.axi_joint.paper",
     "pth_component": "export.families.pth_component.paper",
     "solder_joint": "export.families.solder_joint.paper",
 }

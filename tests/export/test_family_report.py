@@ -18,6 +18,7 @@ from benchmarks.tables import RESULTS
 from edge.scorers import EngineChoice
 from export.cli import app
 from export.demo_stations import BUNDLE
+from export.families.axi_joint import paper as axi_joint
 from export.families.pth_component import paper as pth_component
 from export.families.solder_joint import paper as solder_joint
 from export.report import latency as latency_module
@@ -43,8 +44,8 @@ from tests.export.report_set import write_report_set
 
 unit, sweep = pytest.mark.unit, pytest.mark.sweep
 SOLDER, PARTS = solder_joint.PAPER, pth_component.PAPER
-PAPER_OF = {"solder_joint": SOLDER, "pth_component": PARTS}
-DECLARED = {"solder_joint": ("II", "III"), "pth_component": ("4", "5")}
+PAPER_OF = {"axi_joint": axi_joint.PAPER, "solder_joint": SOLDER, "pth_component": PARTS}
+DECLARED = {"axi_joint": ("V", "VI", "VII", "VIII"), "solder_joint": ("II", "III"), "pth_component": ("4", "5")}
 
 
 class _Tables(HTMLParser):
@@ -147,9 +148,10 @@ def test_a_familys_page_has_its_paper_its_results_and_its_bundles(page: Path) ->
 
 
 @sweep
-def test_a_familys_page_needs_no_bundle(tmp_path: Path) -> None:
-    text = report([], out=tmp_path / "page.html", family="pth_component").read_text("utf-8")
-    _check_page("pth_component", text)
+@pytest.mark.parametrize("family", ["axi_joint", "pth_component"])
+def test_a_familys_page_needs_no_bundle(family: str, tmp_path: Path) -> None:
+    text = report([], out=tmp_path / "page.html", family=family).read_text("utf-8")
+    _check_page(family, text)
     assert 'id="findings"' not in text
 
 

@@ -1,0 +1,179 @@
+"""Trains the defect net on painted pictures, and checks what it learned on painted pictures of packages it never saw.
+
+One-cycle AdamW over a fixed number of steps, pictures drawn anew for every one; the network ends with a running mean of
+its weights. Validation pictures give a loss that is told and chooses nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from edge.board import Floats
+from export.families.bga_package.defect_net import DefectNet, DefectScore
+from export.families.bga_package.lessons import Lessons, Shelf, as_crops, draw_lessons
+from export.families.bga_package.linear import cosine_scores
+from export.metrics import auroc
+from export.onnx import run_torch
+from export.pca import fit_pca
+from export.train import EpochReport, FitReport, TrainingFault
+
+MIN_GOOD = 8
+MAX_GRADIENT_NORM = 5.0
+WARM_UP_FRAC = 0.2  # of the steps, in which the learning rate rises
+VAL_PICTURES, CHECK_PICTURES = 96, 192
+
+GraphInput = Callable[[NDArray[np.uint8]], Floats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefectSettings:
+    """How a defect net is trained: `epochs` of `steps` batches, each of pictures drawn anew."""
+
+    epochs: int
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    mean_decay: float  # per step, of the running mean of the weights
+    bfloat16: bool = False  # convolutions in bfloat16 while training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaintCheck:
+    """AUROC of painted defects against good packages of validation: the net's, and that of the linear line to beat."""
+
+    network_auroc: float
+    pca_auroc: float
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        return (
+            f"finds defects painted on validation packages with AUROC {self.network_auroc:.4f}, "
+            f"a linear reconstruction with {self.pca_auroc:.4f}"
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed but should be known: nothing here."""
+        return []
+
+    @property
+    def faults(self) -> list[str]:
+        """Why this training may not become a bundle; empty when it may."""
+        if self.network_auroc > max(self.pca_auroc, 0.5):
+            return []
+        return [f"the network {self.summary}: the training collapsed or is not done; try another seed or more epochs"]
+
+
+def fit_defects(
+    network: DefectNet,
+    train: Shelf,
+    val: Shelf,
+    graph_input: GraphInput,
+    settings: DefectSettings,
+    seed: int,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+) -> FitReport:
+    """Train `network` in place and leave it in evaluation mode with the mean weights.
+
+    The same seed, data and thread count give the same weights. Raises TrainingFault when there is too little to train
+    on or the loss stops being finite.
+    """
+    if (fewest := min(len(train), len(val))) < MIN_GOOD:
+        raise TrainingFault(f"{fewest} good packages to train on or to validate with: need at least {MIN_GOOD} of each")
+    started = time.monotonic()
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    told = _tensors(draw_lessons(val, VAL_PICTURES, np.random.default_rng(0)), graph_input)
+    run = _Run(network, settings)
+    history: list[EpochReport] = []
+    for epoch in range(1, settings.epochs + 1):
+        losses = [
+            run.step(*_tensors(draw_lessons(train, settings.batch, rng), graph_input)) for _ in range(settings.steps)
+        ]
+        train_loss = float(np.mean(losses))
+        if not math.isfinite(train_loss):
+            raise TrainingFault(f"epoch {epoch}: loss {train_loss}; lower the learning rate or look at the data")
+        report = EpochReport(
+            epoch=epoch, train_loss=train_loss, val_loss=run.mean_loss(*told), learning_rate=run.learning_rate
+        )
+        history.append(report)
+        on_epoch(report)
+    run.take_mean(network)
+    return FitReport(
+        epochs=len(history),
+        best_epoch=len(history),
+        best_val_loss=history[-1].val_loss,
+        seconds=time.monotonic() - started,
+        history=tuple(history),
+    )
+
+
+class _Run:
+    """One training: the network, its optimiser, and the running mean of its weights."""
+
+    def __init__(self, network: DefectNet, settings: DefectSettings) -> None:
+        self.settings = settings
+        self.network = network.to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            settings.learning_rate,
+            total_steps=settings.epochs * settings.steps,
+            pct_start=WARM_UP_FRAC,
+        )
+        average = get_ema_multi_avg_fn(settings.mean_decay)
+        self.mean = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self.cycle.get_last_lr()[0])
+
+    def step(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
+        self.network.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
+            loss = self.network.loss(x.contiguous(memory_format=torch.channels_last), marks, counts)
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
+        self.optimiser.step()
+        self.cycle.step()
+        self.mean.update_parameters(self.network)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def mean_loss(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
+        """The loss of the mean weights."""
+        return float(self.mean.module.eval().loss(x, marks, counts))
+
+    def take_mean(self, network: DefectNet) -> None:
+        """Give `network` the mean weights and put it in evaluation mode."""
+        network.load_state_dict(self.mean.module.state_dict())
+        network.to(memory_format=torch.contiguous_format).eval()
+
+
+def check_paint(network: DefectNet, learned: Floats, val: Shelf, graph_input: GraphInput) -> PaintCheck:
+    """Hold a trained net against a linear reconstruction of the good training inputs `learned` (N, 1, h, w), on painted
+    packages of validation. Real defects take no part, so a customer without any has the check too."""
+    drawn = draw_lessons(val, CHECK_PICTURES, np.random.default_rng(1))
+    x, bad = graph_input(as_crops(drawn.pictures)), drawn.defective
+    scores = run_torch(DefectScore(network), x).score
+    line = cosine_scores(fit_pca(learned, 8), x)
+    return PaintCheck(network_auroc=auroc(scores[~bad], scores[bad]), pca_auroc=auroc(line[~bad], line[bad]))
+
+
+def _tensors(lessons: Lessons, graph_input: GraphInput) -> tuple[Tensor, Tensor, Tensor]:
+    x = torch.from_numpy(graph_input(as_crops(lessons.pictures)))
+    return x, torch.from_numpy(lessons.marks.astype(np.float32)), torch.from_numpy(lessons.counts.astype(np.float32))
