@@ -53,6 +53,7 @@ TABLE_VIII = PublishedTable(
     rows=(("3D CNN", "0.9005", "0.3349", "0.6040"), ("LSTM", "0.8916", "0.3637", "0.5872")),
 )
 
+
 def shared_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     """No figure of ours stands on one axis with the paper's: its joints are real and ours are drawn."""
     return []
