@@ -99,7 +99,7 @@ def test_every_preset_of_every_family_builds(family: str) -> None:
 
 
 def test_unknown_names_say_what_there_is() -> None:
-    known = r"\['paste_print', 'pth_component', 'solder_joint'\]"
+    known = r"\['axi_joint', 'bga_package', 'paste_print', 'pth_component', 'solder_joint'\]"
     with pytest.raises(UnknownName, match=f"family 'solder' is not one of {known}"):
         load_family("solder")
     with pytest.raises(UnknownName, match=r"\['distance', 'elbo', 'gradcon', 'recon', 'surprise'\]"):
