@@ -20,12 +20,12 @@ from edge.paste.inspection import PasteInspection
 from edge.paste.recipe import PasteRecipe, PasteRecipeFile, paste_recipe_of
 from edge.recipe import BundleRef, Recipe, RecipeFile, recipe_of
 from edge.scorers import EngineChoice
-from edge.settings import Settings, SettingsFault, read_toml_as
-
-# By what a recipe says its machine is; one of pictures does not say.
-RECIPE_FILES: Mapping[object, type[Settings]] = {"spi": PasteRecipeFile, "axi": AxiRecipeFile}
+from edge.settings import SettingsFault, read_toml_as
 
 AnyRecipe = Recipe | PasteRecipe | AxiRecipe
+AnyRecipeFile = RecipeFile | PasteRecipeFile | AxiRecipeFile
+# By what a recipe says its machine is; one of pictures does not say.
+RECIPE_FILES: Mapping[str, type[AnyRecipeFile]] = {"spi": PasteRecipeFile, "axi": AxiRecipeFile}
 
 
 class BoardInspection(Protocol):
@@ -53,12 +53,11 @@ class BoardInspection(Protocol):
 def open_recipe(path: Path) -> AnyRecipe:
     """Read a recipe of any kind, from its folder or its `recipe.toml`. Raises SettingsFault with all faults."""
     file = path / "recipe.toml" if path.is_dir() else path
-    settings: Settings = read_toml_as(file, lambda data: RECIPE_FILES.get(data.get("machine"), RecipeFile))
+    settings: AnyRecipeFile = read_toml_as(file, lambda data: RECIPE_FILES.get(str(data.get("machine")), RecipeFile))
     if isinstance(settings, PasteRecipeFile):
         return paste_recipe_of(file, settings)
     if isinstance(settings, AxiRecipeFile):
         return axi_recipe_of(file, settings)
-    assert isinstance(settings, RecipeFile), settings
     return recipe_of(file, settings)
 
 
@@ -72,14 +71,16 @@ def inspection_of(recipe: AnyRecipe, engine: EngineChoice, clock: Clock) -> Boar
 
 
 def bundles_of(recipe: AnyRecipe) -> Mapping[str, BundleRef]:
-    """The bundles a recipe names."""
-    return recipe.settings.bundles if isinstance(recipe, Recipe) else recipe.bundles
+    """The bundles a recipe names; the only one of paste or of X-rayed joints by what it judges."""
+    if isinstance(recipe, Recipe):
+        return recipe.settings.bundles
+    return {"paste" if isinstance(recipe, PasteRecipe) else "axi": recipe.settings.bundle}
 
 
 def with_bundle(recipe: AnyRecipe, bundle: Path) -> AnyRecipe:
     """The recipe judged by another bundle. Raises SettingsFault where it has several."""
     ref = BundleRef(path=str(bundle.resolve()), sha256=bundle_identity(bundle))
-    if isinstance(recipe, AxiRecipe):
+    if isinstance(recipe, AxiRecipe):  # a branch each: mypy lets `replace` take no union
         return replace(recipe, settings=recipe.settings.model_copy(update={"bundle": ref}))
     if isinstance(recipe, PasteRecipe):
         return replace(recipe, settings=recipe.settings.model_copy(update={"bundle": ref}))

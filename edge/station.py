@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from edge.settings import Settings, read_toml
+from edge.settings_text import BoardPattern
 from edge.thresholds import EngineName, Precision
 
 TopicId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -24,20 +24,9 @@ class CaptureSettings(Settings):
     half_file_timeout_ms: Annotated[int, Field(ge=50, le=60_000)] = 2_000  # no growth for so long: broken
     replay_from: PathText | None = None  # recorded pictures to feed into the inbox, one a takt, instead of a machine
     replay_takt_ms: Annotated[int, Field(ge=10, le=600_000)] = 1_000
-    board_id_pattern: Annotated[str, Field(max_length=200)] = r"(?P<board>[A-Za-z0-9_.:-]{1,32})"
+    board_id_pattern: BoardPattern = r"(?P<board>[A-Za-z0-9_.:-]{1,32})"
     # judged pictures kept for replay
     keep_pictures: Annotated[int, Field(ge=10, le=10_000_000)] = 2_000
-
-    @field_validator("board_id_pattern")
-    @classmethod
-    def _names_the_board(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as err:
-            raise ValueError(f"not a regular expression: {err}") from None
-        if "board" not in groups:
-            raise ValueError("must hold a group (?P<board>…)")
-        return pattern
 
 
 class InspectSettings(Settings):

@@ -83,10 +83,8 @@ def drawn_axi(data: bytes, verdict: Verdict, home: Path) -> Image:
     """The board's views as the station draws them."""
     recipe = open_recipe(home / "recipe")
     assert isinstance(recipe, AxiRecipe)
-    board = (
-        AxiReader(settings=recipe.settings.file, recipe_dir=recipe.folder).read(data, f"{verdict.board_id}.json").axi
-    )
-    assert board is not None
+    reader = AxiReader(settings=recipe.settings.file, recipe_dir=recipe.folder)
+    board = reader.board(data, f"{verdict.board_id}.json")
     return annotate(AxiDrawing(recipe.settings.views).paint(board, {}), verdict)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.axi.board import AxiFault
+from edge.axi.board import AxiBoard, AxiFault
 from edge.board import MAX_BOARD_ID_LEN
 from edge.capture.board_file import BoardFileFault, Content, OnPart, nothing
 from edge.capture.readers.axi import read_board
@@ -32,6 +32,11 @@ class AxiReader:
     def read(self, data: bytes, name: str, on_part: OnPart = nothing) -> Content:
         """The board, with all its slices, each of which is a part. Raises BoardFileFault, which says which file and
         where in it."""
+        board = self.board(data, name, on_part)
+        return Content(axi=board, board_id=board.serial)
+
+    def board(self, data: bytes, name: str, on_part: OnPart = nothing) -> AxiBoard:
+        """What `read` gives, without its envelope."""
         root = self.recipe_dir / self.settings.pictures
         try:
             board = read_board(data, name, self.settings, root, self.seen, on_part)
@@ -39,4 +44,4 @@ class AxiReader:
             raise BoardFileFault(str(fault)) from None
         if len(board.serial.encode()) > MAX_BOARD_ID_LEN:
             raise BoardFileFault(f"{name}: serial of {len(board.serial.encode())} bytes, at most {MAX_BOARD_ID_LEN}")
-        return Content(axi=board, board_id=board.serial)
+        return board

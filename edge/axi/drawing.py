@@ -24,7 +24,6 @@ class AxiDrawing:
     """Where the views of a recipe lie in their picture."""
 
     def __init__(self, views: Mapping[str, ViewSettings]) -> None:
-        self._names = list(views)
         columns = math.ceil(math.sqrt(len(views)))
         rows = math.ceil(len(views) / columns)
         width = max(view.width_px for view in views.values())
@@ -32,8 +31,7 @@ class AxiDrawing:
         self.scale = min(1.0, MAX_SIDE_PX / (columns * width), MAX_SIDE_PX / (rows * height))
         step_x, step_y = round(width * self.scale) + GAP_PX, round(height * self.scale) + GAP_PX + LABEL_PX
         self._origin = {
-            name: (GAP_PX + (k % columns) * step_x, LABEL_PX + (k // columns) * step_y)
-            for k, name in enumerate(self._names)
+            name: (GAP_PX + (k % columns) * step_x, LABEL_PX + (k // columns) * step_y) for k, name in enumerate(views)
         }
         self.width_px, self.height_px = GAP_PX + columns * step_x, rows * step_y
 

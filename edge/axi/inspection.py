@@ -80,7 +80,7 @@ class AxiInspection:
             n_regions=len(recipe.places),
         )
         self._judging = Judging(self.judged, clock, settings.verdict_budget_ms)
-        self._reader = AxiReader(settings=settings.file, recipe_dir=recipe.folder)
+        self.reader = AxiReader(settings=settings.file, recipe_dir=recipe.folder)
 
     def inspect(self, board: Board, on_stage: Callable[[], object] | None = None) -> Inspected:
         """Judge one board. Whatever goes wrong is UNDECIDED with the reason, never a pass."""
@@ -91,11 +91,6 @@ class AxiInspection:
         if seen is None:
             return Inspected(verdict=verdict, maps=None)
         return AxiInspected(verdict=_with_story(verdict, seen, board.axi), maps=None, wrong=seen.wrong)
-
-    @property
-    def reader(self) -> AxiReader:
-        """Index files of the recipe's machine."""
-        return self._reader
 
     def drawn(self, board: Board, inspected: Inspected) -> Image | None:
         """The board's views with the verdict, and wrong regions, drawn on them."""
@@ -141,7 +136,7 @@ class AxiInspection:
     def _wrong(self, board: AxiBoard) -> dict[AxiJoint, str]:
         """Joints whose region is not where, or what size, it should be."""
         limits = self.recipe.settings.roi_limits
-        faults = {j: limits.fault(p, j) for j in board.joints if (p := self._places.get((j.refdes, j.pin))) is not None}
+        faults = {joint: limits.fault(self._places[joint.refdes, joint.pin], joint) for joint in board.joints}
         return {joint: fault for joint, fault in faults.items() if fault}
 
     def _judge(self, slices: Image, view: str, joints: list[AxiJoint]) -> tuple[list[Finding], dict[str, str]]:

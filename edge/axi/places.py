@@ -27,11 +27,6 @@ class AxiPlace:
     view: str
     box_px: tuple[float, float, float, float]  # x0, y0, x1, y1
 
-    @property
-    def name(self) -> str:
-        """`J1-3`, or the refdes alone."""
-        return f"{self.refdes}-{self.pin}" if self.pin else self.refdes
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoiLimits:

@@ -15,6 +15,7 @@ from pydantic import Field
 from edge.axi.board import MAX_SLICES, MAX_VIEWS, AxiFault
 from edge.axi.places import AxiPlace, RoiLimits, places_from_csv
 from edge.capture.readers.axi_settings import AxiFileSettings
+from edge.machine_recipe import read_table
 from edge.recipe import BundleRef, PictureFile
 from edge.settings import Name, Settings, SettingsFault
 
@@ -68,25 +69,12 @@ class AxiRecipe:
         """Where the bundle lies."""
         return (self.folder / self.settings.bundle.path).resolve()
 
-    @property
-    def bundles(self) -> dict[str, BundleRef]:
-        """The one bundle, as recipes of pictures name theirs."""
-        return {"axi": self.settings.bundle}
-
 
 def axi_recipe_of(file: Path, settings: AxiRecipeFile) -> AxiRecipe:
     """A recipe from its checked `recipe.toml` and the table that names. Raises SettingsFault."""
     path = file.parent / settings.joints.path
     try:
-        if path.stat().st_size > MAX_TABLE_BYTES:
-            raise SettingsFault([f"{file} joints: {path} is larger than {MAX_TABLE_BYTES} bytes"])
-        data = path.read_bytes()
-    except OSError as err:
-        raise SettingsFault([f"{file} joints: {path}: {err.strerror}"]) from None
-    if (found := hashlib.sha256(data).hexdigest()) != settings.joints.sha256:
-        raise SettingsFault([f"{file} joints.sha256: {path} has {found}, the recipe says {settings.joints.sha256}"])
-    try:
-        places = places_from_csv(data)
+        places = places_from_csv(read_table(file, "joints", settings.joints, MAX_TABLE_BYTES))
     except AxiFault as fault:
         raise SettingsFault([f"{path}: {fault}"]) from None
     if strangers := sorted({place.view for place in places} - settings.views.keys()):

@@ -13,8 +13,8 @@ from edge.axi.board_reader import AxiReader
 from edge.axi.places import learned_places, places_csv
 from edge.axi.recipe import AxiRecipeFile, ViewSettings, axi_recipe_of
 from edge.bundle import read_bundle
-from edge.capture.board_file import BoardFileFault
 from edge.capture.readers.axi_settings import AxiFileSettings
+from edge.machine_recipe import read_good
 from edge.recipe import BundleRef, PictureFile
 from edge.recipe_folder import check_free, write_recipe_folder
 from edge.recipe_toml import settings_toml
@@ -46,7 +46,8 @@ def new_axi_recipe(
     judge = read_bundle(bundle)
     if judge.manifest.contract.n_slices is None:
         raise SettingsFault([f"{bundle}: family {judge.manifest.family} does not judge joints in slices"])
-    boards = _read(good, AxiReader(settings=file, recipe_dir=machine.parent))
+    reader = AxiReader(settings=file, recipe_dir=machine.parent)
+    boards = read_good("boards", good, MAX_GOOD_BOARDS, reader.max_bytes, reader.board, _unlike)
     try:
         table = places_csv(learned_places(boards))
     except AxiFault as fault:
@@ -80,27 +81,8 @@ def _view(shape: tuple[int, ...]) -> ViewSettings:
     return ViewSettings(n_slices=n_slices, width_px=width, height_px=height)
 
 
-def _read(files: Sequence[Path], reader: AxiReader) -> list[AxiBoard]:
-    """All boards. Raises SettingsFault with every file that cannot be used."""
-    if not 1 <= len(files) <= MAX_GOOD_BOARDS:
-        raise SettingsFault([f"{len(files)} good boards, allowed 1 to {MAX_GOOD_BOARDS}"])
-    boards: list[AxiBoard] = []
-    faults = []
-    for path in files:
-        try:
-            if path.stat().st_size > reader.max_bytes:
-                raise BoardFileFault(f"larger than {reader.max_bytes} bytes")
-            board = reader.read(path.read_bytes(), path.name).axi
-        except (OSError, BoardFileFault) as err:
-            faults.append(f"{path}: {err}")
-            continue
-        assert board is not None
-        boards.append(board)
-        if _program(board) != _program(boards[0]):
-            faults.append(f"{path}: another program, or other views, than the first file's")
-    if faults:
-        raise SettingsFault(faults)
-    return boards
+def _unlike(board: AxiBoard, first: AxiBoard) -> str:
+    return "" if _program(board) == _program(first) else "another program, or other views, than the first file's"
 
 
 def _program(board: AxiBoard) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from edge.capture.readers.paste_settings import PasteFileSettings
+from edge.machine_recipe import read_table
 from edge.paste.panel import PasteFault
 from edge.paste.table import PadTable
 from edge.paste.table_file import MAX_WIPE_EVERY, table_from_csv
@@ -57,11 +58,6 @@ class PasteRecipe:
         """Where the bundle lies."""
         return (self.folder / self.settings.bundle.path).resolve()
 
-    @property
-    def bundles(self) -> dict[str, BundleRef]:
-        """The one bundle, as recipes of pictures name theirs."""
-        return {"paste": self.settings.bundle}
-
 
 def read_paste_recipe(file: Path) -> PasteRecipe:
     """Read `recipe.toml` of a recipe of paste and its tables. Raises SettingsFault with all faults."""
@@ -70,7 +66,8 @@ def read_paste_recipe(file: Path) -> PasteRecipe:
 
 def paste_recipe_of(file: Path, settings: PasteRecipeFile) -> PasteRecipe:
     """A recipe from its checked `recipe.toml` and the tables that names. Raises SettingsFault."""
-    pads, groups = _read_table(file, "pads", settings.pads), _read_table(file, "groups", settings.groups)
+    pads = read_table(file, "pads", settings.pads, MAX_TABLE_BYTES)
+    groups = read_table(file, "groups", settings.groups, MAX_TABLE_BYTES)
     try:
         table = table_from_csv(pads, groups, side_cells=settings.side_cells, wipe_every=settings.wipe_every_boards)
     except PasteFault as fault:
@@ -81,16 +78,3 @@ def paste_recipe_of(file: Path, settings: PasteRecipeFile) -> PasteRecipe:
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         table=table,
     )
-
-
-def _read_table(recipe_file: Path, name: str, named: PictureFile) -> bytes:
-    path = recipe_file.parent / named.path
-    try:
-        if path.stat().st_size > MAX_TABLE_BYTES:
-            raise SettingsFault([f"{recipe_file} {name}: {path} is larger than {MAX_TABLE_BYTES} bytes"])
-        data = path.read_bytes()
-    except OSError as err:
-        raise SettingsFault([f"{recipe_file} {name}: {path}: {err.strerror}"]) from None
-    if (found := hashlib.sha256(data).hexdigest()) != named.sha256:
-        raise SettingsFault([f"{recipe_file} {name}.sha256: {path} has {found}, the recipe says {named.sha256}"])
-    return data

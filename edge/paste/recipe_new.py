@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from edge.bundle import read_bundle
 from edge.capture.readers.paste import read_panel
 from edge.capture.readers.paste_settings import PasteFileSettings
+from edge.machine_recipe import read_good
 from edge.paste.board_reader import MAX_FILE_BYTES
 from edge.paste.learn import grid_for, learn_table
 from edge.paste.panel import PasteFault, PastePanel
@@ -52,7 +54,9 @@ def new_paste_recipe(
     contract = judge.manifest.contract
     if contract.window is None:
         raise SettingsFault([f"{bundle}: judges pictures, not paste: `boardgate recipe new` makes recipes for it"])
-    panels = sorted(_read(good, file), key=lambda panel: panel.counter or 0)
+    read = partial(read_panel, settings=file)
+    panels = read_good("panels", good, MAX_GOOD_PANELS, MAX_FILE_BYTES, read, _unlike)
+    panels.sort(key=lambda panel: panel.counter or 0)
     try:
         table = learn_table(panels, grid_for(panels[0], cell_mm, contract.crop_px), wipe_every_boards)
     except PasteFault as fault:
@@ -81,23 +85,5 @@ def new_paste_recipe(
     return out / RECIPE_FILE
 
 
-def _read(files: Sequence[Path], settings: PasteFileSettings) -> list[PastePanel]:
-    """All panels. Raises SettingsFault with every file that cannot be used."""
-    if not 1 <= len(files) <= MAX_GOOD_PANELS:
-        raise SettingsFault([f"{len(files)} good panels, allowed 1 to {MAX_GOOD_PANELS}"])
-    panels, faults = [], []
-    for path in files:
-        try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise PasteFault(f"larger than {MAX_FILE_BYTES} bytes")
-            panels.append(read_panel(path.read_bytes(), path.name, settings))
-        except (OSError, PasteFault) as err:
-            faults.append(f"{path}: {err}")
-    faults += [
-        f"{path}: program {panel.job!r}, the first file has {panels[0].job!r}"
-        for path, panel in zip(files, panels, strict=False)
-        if panel.job != panels[0].job
-    ]
-    if faults:
-        raise SettingsFault(faults)
-    return panels
+def _unlike(panel: PastePanel, first: PastePanel) -> str:
+    return "" if panel.job == first.job else f"program {panel.job!r}, the first file has {first.job!r}"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from calibration.thresholds import quantile_choice
-from edge.bundle import BundleFault, DataFingerprint, GraphRecord, Manifest, Parity, read_bundle
-from edge.thresholds import Thresholds
+from edge.bundle import BundleFault, read_bundle
 from export.bundle import MAX_GOLDEN, MIN_GOLDEN, BundleParts, BundleWriteFault, golden_choice, write_bundle
 from export.datasets import GOOD_LABELS
+from tests.edge.desk_bundle import desk_parts
 
 pytest.importorskip("torch", reason="needs_torch")
 
@@ -20,39 +20,12 @@ from export.families.solder_joint.contract import contract
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
 
-PARITY = Parity(
-    compared_with="torch",
-    n=50,
-    max_abs_score_difference=0.0,
-    spearman=1.0,
-    verdict_agreement_frac=1.0,
-    lost_defects=0,
-)
-
-
 def _parts(model: bytes = b"graph") -> BundleParts:
     good = np.linspace(0, 1, 50, dtype=np.float32)
     threshold = quantile_choice(good=good, defect=good[:0], split="val", data_sha256="a" * 64)
-    return BundleParts(
-        manifest=Manifest(
-            schema_version=2,
-            family="solder_joint",
-            engine="onnx",
-            variant="cae/recon",
-            preset="fast",
-            seed=0,
-            created_utc="2025-01-01T00:00:00Z",
-            contract=contract(channels="grey", normalisation="standardised", places=True),
-            data=DataFingerprint(name="drawn", sha256="a" * 64, n_train=10, n_val=50),
-            graphs={"fp32": GraphRecord(file="model.onnx", parity=PARITY, golden_tolerance=1e-3)},
-            tools={},
-            files={},
-        ),
-        models={"fp32": model},
-        thresholds=Thresholds(schema_version=2, tool="test", precisions={"fp32": threshold}),
-        golden_batch=np.zeros((8, 64, 64, 3), np.uint8),
-        golden_scores={"fp32": good[:8]},
-    )
+    batch = np.zeros((8, 64, 64, 3), np.uint8)
+    taken = contract(channels="grey", normalisation="standardised", places=True)
+    return desk_parts("solder_joint", taken, model, batch, good[:8], threshold)
 
 
 def test_what_is_written_is_what_a_station_reads(tmp_path: Path) -> None:

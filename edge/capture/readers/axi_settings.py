@@ -3,13 +3,12 @@ of it is ever guessed."""
 
 from __future__ import annotations
 
-import codecs
-import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from edge.settings import Settings
+from edge.settings_text import BoardPattern, Encoding
 
 ExportName = Literal["v810_xml", "none"]
 # Of a board: passed, failed = the machine alone; unreviewed = nobody was asked; reviewed = a person has decided.
@@ -18,54 +17,29 @@ BoardWord = Literal["passed", "failed", "unreviewed", "reviewed_passed", "review
 JointWord = Literal["defect", "false_call", "open"]
 
 Word = Annotated[str, Field(min_length=1, max_length=64)]
-Pattern = Annotated[str, Field(max_length=200)]
 
 
 class AxiFileSettings(Settings):
     """One machine's files: where its pictures lie, whether its own export comes along, and what that leaves open."""
 
-    pictures: Annotated[
-        str, Field(min_length=1, max_length=400)
-    ]  # root of slices and exports, from the recipe's folder
+    # root of slices and exports, from the recipe's folder
+    pictures: Annotated[str, Field(min_length=1, max_length=400)]
     export: ExportName = "none"
     export_required: bool = False  # an index that names no export is refused
     # the index file's name without its ending; where it matches, it says the same serial as the index
-    name_pattern: Pattern = r"(?P<board>.+)"
+    name_pattern: BoardPattern = r"(?P<board>.+)"
     # the export's name without its ending; where it matches, its groups say the same as the export
-    export_name_pattern: Pattern = r"(?P<board>.+?)_#(?P<board_type>[^#]+)#.*"
-    encoding: Annotated[str, Field(max_length=32)] = ""  # of exports without a BOM and an XML declaration; none: UTF-8
+    export_name_pattern: BoardPattern = r"(?P<board>.+?)_#(?P<board_type>[^#]+)#.*"
+    encoding: Encoding = ""  # of exports without a BOM and an XML declaration; none: UTF-8
     utc_offset_min: Annotated[int, Field(ge=-720, le=840)] | None = None  # of times written without a zone
     max_test_min: Annotated[float, Field(gt=0.0, le=1440.0)] = 60.0  # the longest a board's test takes
-    clock_skew_s: Annotated[int, Field(ge=0, le=86_400)] = (
-        120  # machine's clock against the clock of the pictures' disk
-    )
+    # machine's clock against the clock of the pictures' disk
+    clock_skew_s: Annotated[int, Field(ge=0, le=86_400)] = 120
     max_hours_to_export: Annotated[float, Field(gt=0.0, le=8760.0)] | None = None  # from a test's end to its export
     revision_is_test_end: bool = True  # a boardRevision in milliseconds since 1970 says when the test ended
     # translated or further words, as written → what they mean
     board_words: dict[Word, BoardWord] = Field(default_factory=dict, max_length=100)
     joint_words: dict[Word, JointWord] = Field(default_factory=dict, max_length=100)
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_known(cls, encoding: str) -> str:
-        try:
-            if encoding:
-                b"0".decode(encoding)
-                codecs.lookup(encoding)
-        except (LookupError, UnicodeError) as err:
-            raise ValueError(f"not a text encoding: {err}") from None
-        return encoding
-
-    @field_validator("name_pattern", "export_name_pattern")
-    @classmethod
-    def _names_the_board(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as err:
-            raise ValueError(f"not a regular expression: {err}") from None
-        if "board" not in groups:
-            raise ValueError("must hold a group (?P<board>…)")
-        return pattern
 
     @model_validator(mode="after")
     def _holds_together(self) -> AxiFileSettings:

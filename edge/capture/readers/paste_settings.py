@@ -3,21 +3,20 @@ page, the order of day and month, a decimal comma. Nothing of it is ever guessed
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from edge.paste.panel import MAX_PADS
 from edge.settings import Settings
+from edge.settings_text import Encoding, Pattern
 
 FormatName = Literal["koh_young_csv", "spi_table"]
 DateOrder = Literal["mdy", "dmy", "ymd"]
 Call = Literal["good", "warning", "error", "reviewed"]  # what a machine's word means; reviewed: a person decided
 
 Word = Annotated[str, Field(min_length=1, max_length=64)]
-Pattern = Annotated[str, Field(max_length=200)]
 
 
 class PasteFileSettings(Settings):
@@ -25,7 +24,7 @@ class PasteFileSettings(Settings):
 
     format: FormatName
     date_order: DateOrder  # 10/11 is two days of a year, and nothing in the file says which
-    encoding: Annotated[str, Field(max_length=32)] = ""  # of files without a BOM; none declared: plain ASCII only
+    encoding: Encoding = ""  # of files without a BOM; none declared: plain ASCII only
     decimal: Literal[".", ","] = "."  # with a comma, cells are parted by semicolons
     thousands: Literal["", ".", ",", "'", " "] = ""  # none declared: a number with such a mark is not a number
     # the file's name without its ending; `time` yyyymmddhhmmss is held against the date inside
@@ -43,26 +42,6 @@ class PasteFileSettings(Settings):
     def separator(self) -> str:
         """What parts cells: a program that writes decimal commas parts them by semicolons."""
         return ";" if self.decimal == "," else ","
-
-    @field_validator("encoding")
-    @classmethod
-    def _is_known(cls, encoding: str) -> str:
-        try:
-            if encoding:
-                b"0".decode(encoding)
-                codecs.lookup(encoding)
-        except (LookupError, UnicodeError) as err:
-            raise ValueError(f"not a text encoding: {err}") from None
-        return encoding
-
-    @field_validator("barcode_pattern", "serial_pattern")
-    @classmethod
-    def _is_pattern(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as err:
-            raise ValueError(f"not a regular expression: {err}") from None
-        return pattern
 
     @model_validator(mode="after")
     def _holds_together(self) -> PasteFileSettings:

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge.axi.board import AxiBoard, AxiJoint, AxiView
 from edge.board import Board
-from edge.bundle import Contract, DataFingerprint, GraphRecord, Manifest, Parity, TensorSpec
-from edge.thresholds import Choice, Threshold, Thresholds
-from export.bundle import BundleParts, write_bundle
+from edge.bundle import Contract, TensorSpec
+from export.bundle import write_bundle
+from tests.edge.desk_bundle import desk_parts, unkept
 
 SIDE_PX, SLICES = 16, 6
 VIEW_PX, JOINT_PX, PITCH_PX = 120, 20, 40
@@ -79,55 +79,7 @@ def bundle(folder: Path) -> str:
     """The graph with its contract. Returns its identity."""
     batch = np.random.default_rng(0).integers(0, 256, (8, SIDE_PX, SIDE_PX, SLICES), np.uint8)
     scores = (batch[..., 0] / 255).mean(axis=(1, 2)).astype(np.float32)
-    parity = Parity(
-        compared_with="itself",
-        n=8,
-        max_abs_score_difference=0.0,
-        spearman=1.0,
-        verdict_agreement_frac=1.0,
-        lost_defects=0,
-    )
-    choice = Choice(
-        method="quantile",
-        target_false_call_ppm=10_000.0,
-        confidence=0.95,
-        kept=False,
-        shortfall="a test",
-        split="val",
-        data_sha256="d" * 64,
-        n_good=8,
-        n_good_units=8,
-        n_defect=0,
-        false_call_units=0,
-        false_call_ppm=0.0,
-        false_call_ppm_upper=400_000.0,
-    )
-    manifest = Manifest(
-        schema_version=2,
-        family="axi_joint",
-        engine="onnx",
-        variant="desk/score",
-        preset="desk",
-        seed=0,
-        created_utc="2026-01-01T00:00:00Z",
-        contract=contract(),
-        data=DataFingerprint(name="desk", sha256="d" * 64, n_train=8, n_val=8),
-        graphs={"fp32": GraphRecord(file="model.onnx", parity=parity, golden_tolerance=0.001)},
-        tools={},
-        files={},
-    )
-    return write_bundle(
-        folder,
-        BundleParts(
-            manifest=manifest,
-            models={"fp32": graph()},
-            thresholds=Thresholds(
-                schema_version=2, tool="test", precisions={"fp32": Threshold(value=THRESHOLD, choice=choice)}
-            ),
-            golden_batch=batch,
-            golden_scores={"fp32": scores},
-        ),
-    )
+    return write_bundle(folder, desk_parts("axi_joint", contract(), graph(), batch, scores, unkept(THRESHOLD)))
 
 
 def board(serial: str = "B1", n_slices: int = 3, **greys: int) -> AxiBoard:

@@ -191,3 +191,10 @@ def test_a_changed_table_is_refused(tmp_path: Path) -> None:
 def test_another_bundle_may_judge(recipe: AxiRecipe) -> None:
     other = with_bundle(recipe, recipe.bundle_folder)
     assert bundles_of(other)["axi"].sha256 == bundles_of(recipe)["axi"].sha256
+
+
+@pytest.mark.parametrize("machine", ['"xyz"', "[]", "7", "{}"])
+def test_a_machine_that_no_recipe_is_of_is_a_fault_of_that_field(tmp_path: Path, machine: str) -> None:
+    (tmp_path / "recipe.toml").write_text(f"machine = {machine}\n", "utf-8")
+    with pytest.raises(SettingsFault, match="machine"):
+        open_recipe(tmp_path)

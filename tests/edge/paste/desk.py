@@ -7,15 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.bundle import (
-    Contract,
-    DataFingerprint,
-    GraphRecord,
-    Manifest,
-    Parity,
-    TensorSpec,
-    WindowSpec,
-)
+from edge.bundle import Contract, TensorSpec, WindowSpec
 from edge.capture.readers.paste_settings import PasteFileSettings
 from edge.paste.learn import grid_of, groups_of, table_of
 from edge.paste.panel import Numbers, PastePanel
@@ -23,8 +15,8 @@ from edge.paste.recipe import PasteRecipe, PasteRecipeFile
 from edge.paste.table import PadTable
 from edge.recipe import BundleRef, PictureFile
 from edge.scorers.paste_rules import Chart, PasteRulesFile
-from edge.thresholds import Choice, Threshold, Thresholds
-from export.bundle import BundleParts, write_bundle
+from export.bundle import write_bundle
+from tests.edge.desk_bundle import desk_parts, unkept
 
 SIDE, PADS, SIGMA_PCT = 8, 64, 3.0
 PLANES = ("mask", "volume", "area")
@@ -89,55 +81,17 @@ def bundle(folder: Path, threshold: float = 6.0) -> str:
     windows[:, :, 0] = 1.0
     model = rules.model_dump_json().encode()
     scores = np.abs(windows[:, -1, 1:]).max(axis=(1, 2, 3))
-    parity = Parity(
-        compared_with="itself",
-        n=8,
-        max_abs_score_difference=0.0,
-        spearman=1.0,
-        verdict_agreement_frac=1.0,
-        lost_defects=0,
-    )
-    choice = Choice(
-        method="quantile",
-        target_false_call_ppm=10_000.0,
-        confidence=0.95,
-        kept=False,
-        shortfall="a test",
-        split="val",
-        data_sha256="d" * 64,
-        n_good=8,
-        n_good_units=8,
-        n_defect=0,
-        false_call_units=0,
-        false_call_ppm=0.0,
-        false_call_ppm_upper=400_000.0,
-    )
-    manifest = Manifest(
-        schema_version=2,
-        family="paste_print",
+    parts = desk_parts(
+        "paste_print",
+        contract(),
+        model,
+        windows,
+        scores,
+        unkept(threshold),
         engine="rules",
-        variant="rules/pad",
-        preset="rules",
-        seed=0,
-        created_utc="2026-01-01T00:00:00Z",
-        contract=contract(),
-        data=DataFingerprint(name="desk", sha256="d" * 64, n_train=8, n_val=8),
-        graphs={"fp32": GraphRecord(file="rules.json", parity=parity, golden_tolerance=0.01)},
-        tools={},
-        files={},
+        golden_tolerance=0.01,
     )
-    return write_bundle(
-        folder,
-        BundleParts(
-            manifest=manifest,
-            models={"fp32": model},
-            thresholds=Thresholds(
-                schema_version=2, tool="test", precisions={"fp32": Threshold(value=threshold, choice=choice)}
-            ),
-            golden_batch=windows,
-            golden_scores={"fp32": scores},
-        ),
-    )
+    return write_bundle(folder, parts)
 
 
 def recipe(folder: Path, threshold: float = 6.0) -> PasteRecipe:
