@@ -163,6 +163,11 @@ def fingerprint(data: DataSet, train: Sequence[Row], val: Sequence[Row]) -> Data
     )
 
 
+def kinds_of(rows: Sequence[Row]) -> NDArray[np.str_]:
+    """What each row shows (N,): "good", or its label."""
+    return np.array(["good" if row.is_good else row.label for row in rows])
+
+
 def has_places(rows: Sequence[Row]) -> bool:
     """Whether rows are regions of pictures; a table that mixes them with whole pictures is refused."""
     kinds = {row.place is not None for row in rows}

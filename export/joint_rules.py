@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import Contract, TensorSpec
 from edge.references import Scorable, crops_of
 from edge.scorers.rules import RulesFile
-from export.datasets import Row
+from export.datasets import Row, kinds_of
 from export.rules import LabelledCrops, RulesFault, fit_rules
 from export.rules import score as rules_score
 
@@ -56,9 +55,8 @@ def fitted(
     good = train[[row.is_good for row in train_rows]]
     if variant == "good_only":
         return fit_rules(good, contract.region_scale)
-    lanes = (LabelledCrops(crops=train, labels=_kinds(train_rows)), LabelledCrops(crops=val, labels=_kinds(val_rows)))
+    lanes = (
+        LabelledCrops(crops=train, labels=kinds_of(train_rows)),
+        LabelledCrops(crops=val, labels=kinds_of(val_rows)),
+    )
     return fit_rules(np.concatenate([good, val[[row.is_good for row in val_rows]]]), contract.region_scale, lanes)
-
-
-def _kinds(rows: Sequence[Row]) -> NDArray[np.str_]:
-    return np.array(["good" if row.is_good else row.label for row in rows])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.board import Floats, Image
 from edge.bundle import KIND, Contract, TensorSpec
@@ -19,7 +18,7 @@ from edge.scorers.package_rules import MAP_CELL_PX, PICTURE_PX, exceedance, limi
 from edge.scorers.package_rules_file import PackageRulesFile
 from edge.scorers.package_rules_kinds import KINDS
 from edge.scorers.package_rules_measure import gauge
-from export.datasets import Row
+from export.datasets import Row, kinds_of
 from export.package_rules_limits import (
     Measured,
     fitted_limits,
@@ -86,7 +85,7 @@ def fitted(
     Raises RulesFault for too few good packages, for pictures that show no grid, and for `tuned` without a defect.
     """
     train, val = crops_of(train_inputs), crops_of(val_inputs)
-    labels = _kinds(train_rows)
+    labels = kinds_of(train_rows)
     good = train[labels == "good"]
     if len(good) < MIN_GOOD:
         raise RulesFault(f"{len(good)} good packages, at least {MIN_GOOD} needed to set limits by")
@@ -95,7 +94,9 @@ def fitted(
     rules = with_limits(rules, fitted_limits(values[labels == "good"]))
     if variant == "good_only":
         return rules
-    known = Measured(values=np.concatenate([values, measured(val, rules)]), labels=np.append(labels, _kinds(val_rows)))
+    known = Measured(
+        values=np.concatenate([values, measured(val, rules)]), labels=np.append(labels, kinds_of(val_rows))
+    )
     return with_limits(rules, tuned_limits(known, limits_of(rules)))
 
 
@@ -108,7 +109,3 @@ def _look(good: Image | Floats) -> PackageRulesFile:
     if not shown:
         raise RulesFault(f"a grid of balls is found on {found} of good packages, at least {MIN_GRIDS_FRAC} needed")
     return LOOKS[min(shown, key=lambda name: unevenness(values[name]))]
-
-
-def _kinds(rows: Sequence[Row]) -> NDArray[np.str_]:
-    return np.array(["good" if row.is_good else row.label for row in rows])

@@ -22,7 +22,8 @@ from export.collapse import check_collapse
 from export.datasets import Row
 from export.graph_inputs import Inputs
 from export.onnx import run_torch
-from export.train import EpochReport, FitReport, fit
+from export.train import fit
+from export.training_record import EpochReport, FitReport
 
 
 class Check(Protocol):

@@ -6,9 +6,6 @@ moves.
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,15 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from edge.board import Floats
-from export.faults import WorkshopFault
 from export.settle import fresh_statistics
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 SETTLING_BATCHES = 4  # 256 crops at the paper's batch: BatchNorm's means are then known to a few per cent
 MIN_BATCH = 2  # BatchNorm has no statistics on one crop
-
-
-class TrainingFault(WorkshopFault):
-    """A training that must not become a bundle, and why."""
 
 
 class Trainable(Protocol):
@@ -52,27 +45,6 @@ class TrainingSettings:
     stop_below_learning_rate: float = 2e-5  # three of the paper's decays: the weights no longer move
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochReport:
-    """One finished epoch, for the progress bar and the record."""
-
-    epoch: int  # from 1
-    train_loss: float
-    val_loss: float
-    learning_rate: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What a training did. `best_epoch` is the one whose weights the network holds now."""
-
-    epochs: int
-    best_epoch: int
-    best_val_loss: float
-    seconds: float
-    history: tuple[EpochReport, ...]
-
-
 def fit(
     network: nn.Module,
     train: Floats,
@@ -89,40 +61,25 @@ def fit(
     """
     if len(train) < MIN_BATCH or not len(val):
         raise TrainingFault(f"{len(train)} training and {len(val)} validation crops: need at least {MIN_BATCH} and 1")
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     crops, val_crops = torch.from_numpy(train), torch.from_numpy(val)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=settings.decay, patience=settings.decay_patience
     )
-    history: list[EpochReport] = []
-    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         train_loss = _epoch(network, crops, optimiser, settings)
         _settle_statistics(network, crops, settings.batch)
         val_loss = _validation_loss(network, val_crops, settings.batch)
-        if not math.isfinite(train_loss):
-            raise TrainingFault(
-                f"epoch {epoch}: training loss {train_loss}; lower the learning rate or look at the data"
-            )
-        if val_loss < best:
-            best, best_epoch, best_weights = val_loss, epoch, copy.deepcopy(network.state_dict())
         plateau.step(val_loss)
         rate = float(optimiser.param_groups[0]["lr"])
-        history.append(EpochReport(epoch=epoch, train_loss=train_loss, val_loss=val_loss, learning_rate=rate))
-        on_epoch(history[-1])
+        record.add(train_loss, val_loss, rate, keep=network)
         if rate < settings.stop_below_learning_rate:
             break
-    network.load_state_dict(best_weights)
+    record.restore(network)
     network.eval()
-    return FitReport(
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_val_loss=best,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 def _epoch(network: nn.Module, crops: Tensor, optimiser: torch.optim.Optimizer, settings: TrainingSettings) -> float:

@@ -31,7 +31,7 @@ from export.datasets import (
 from export.families import FamilyRecipe, Preset, Variant, load_family, one_of
 from export.inputs import contract_inputs
 from export.teaching import Check, Samples, TeachingJob
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault
 
 Settings = TypeVar("Settings")  # a preset's own dataclass
 

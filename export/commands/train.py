@@ -14,7 +14,7 @@ from export.commands.console import console, errors, known_faults
 from export.commands.options import Data, OutBundle, Table, ValWhere, Where
 
 if TYPE_CHECKING:
-    from export.train import EpochReport
+    from export.training_record import EpochReport
     from export.workshop import Trained, TrainRequest
 
 Score = Annotated[str | None, typer.Option(help="recon, elbo, ...; the variant's first if not said.")]

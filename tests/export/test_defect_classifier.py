@@ -38,7 +38,7 @@ from export.families.solder_joint.presets import PRESETS
 from export.families.solder_joint.teach_classifier import share_labelled
 from export.onnx import onnx_from_torch, run_onnx, run_torch
 from export.to_bundle import write
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 from export.workshop import TrainRequest, train
 from tests.export.helpers import write_joint_set
 

@@ -33,7 +33,7 @@ from export.onnx import deployable, onnx_from_torch, operators, run_onnx, run_to
 from export.quantize.fp16 import fp16_graph  # noqa: E402
 from export.quantize.graph import load_typed, quantisable_layers  # noqa: E402
 from export.to_bundle import write  # noqa: E402
-from export.train import TrainingFault  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 from export.workshop import TrainRequest, keep, train, trained_before  # noqa: E402
 from tests.export.helpers import good_inputs, write_joint_set  # noqa: E402
 

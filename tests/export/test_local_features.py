@@ -35,7 +35,7 @@ from export.families.pth_component.part_crops import CANVAS_PX, PartCrops
 from export.graph_inputs import GraphInputs
 from export.metrics import auroc
 from export.onnx import onnx_from_torch, run_onnx, run_torch
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 pytestmark = [pytest.mark.needs_torch]
 

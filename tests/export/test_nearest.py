@@ -17,7 +17,7 @@ from export.families.solder_joint.nearest import BANK, GROUPS, SIZE, NearestGood
 from export.families.solder_joint.teach_nearest import HalvesCheck, of_two_halves  # noqa: E402
 from export.onnx import onnx_from_torch, run_onnx, run_torch  # noqa: E402
 from export.to_bundle import write  # noqa: E402
-from export.train import TrainingFault  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 from export.workshop import TrainRequest, keep, train, trained_before  # noqa: E402
 from tests.export.helpers import write_joint_set  # noqa: E402
 

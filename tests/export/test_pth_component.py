@@ -35,7 +35,7 @@ from export.families.pth_component.teach_triplets import check_triplets, fit_tri
 from export.families.pth_component.tolerances import TORCH_ONNX_FRAC  # noqa: E402
 from export.families.pth_component.triplets import TripletSettings, draw_triplets, slightly_moved  # noqa: E402
 from export.onnx import onnx_from_torch, onnx_session  # noqa: E402
-from export.train import TrainingFault  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 

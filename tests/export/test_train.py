@@ -13,7 +13,8 @@ from export.collapse import check_collapse  # noqa: E402
 from export.families.solder_joint.net import Autoencoder  # noqa: E402
 from export.families.solder_joint.presets import PAPER_TRAINING  # noqa: E402
 from export.pca import fit_pca  # noqa: E402
-from export.train import TrainingFault, fit  # noqa: E402
+from export.train import fit  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 from tests.export.helpers import good_inputs  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]

@@ -6,9 +6,6 @@ validation. Losses of three heads are added; a region that shows another joint t
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,9 +23,9 @@ from export.families.axi_joint.best_net import Answers, JointNet
 from export.families.axi_joint.labels import NEIGHBOUR, NOT_THIS_JOINT, ROI_OK, Mask, defective, kinds, roi_faults
 from export.families.axi_joint.paper_training import MIN_DEFECTIVE, as_input
 from export.metrics import auroc
-from export.train import EpochReport, FitReport, TrainingFault
+from export.one_cycle import OneCycle
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
-MAX_GRADIENT_NORM = 5.0
 WARM_UP_FRAC = 0.15
 KIND_SHARE, ROI_SHARE = 0.5, 0.3  # of the defect's loss
 CHUNK = 128
@@ -100,34 +97,20 @@ def fit_best(
     The same seed, data and thread count give the same weights. `val_loss` of the reports is 1 - AUROC on validation.
     Raises TrainingFault when the loss stops being finite.
     """
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     run = _Run(network, settings)
-    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
-    history: list[EpochReport] = []
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         loss = run.epoch(lesson, rng)
-        if not math.isfinite(loss):
-            raise TrainingFault(f"epoch {epoch}: loss {loss}; lower the learning rate or look at the data")
-        mean: JointNet = run.mean.module
+        mean: JointNet = run.cycle.mean.module
         score = answers_of(mean, val.slices).defect.numpy()
         missed = 1.0 - auroc(score[~val.defective], score[val.defective])
-        if missed < best:
-            best, best_epoch, best_weights = missed, epoch, copy.deepcopy(mean.state_dict())
-        report = EpochReport(epoch=epoch, train_loss=loss, val_loss=missed, learning_rate=run.learning_rate)
-        history.append(report)
-        on_epoch(report)
-    network.load_state_dict(best_weights)
-    network.to(memory_format=torch.contiguous_format).eval()
+        record.add(loss, missed, run.cycle.learning_rate, keep=mean)
+    record.restore(network)
+    network.eval()
     network.roi_limit.fill_(roi_limit(answers_of(network, val.slices).roi.numpy()[~val.wrong]))
-    return FitReport(
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_val_loss=best,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 def running_mean(decay: float) -> Callable[[Tensor, Tensor, int | Tensor], Tensor]:
@@ -154,25 +137,13 @@ def answers_of(network: JointNet, slices: Image) -> Answers:
 
 
 class _Run:
-    """One training: the network, its optimiser, and the running mean of its weights."""
+    """One training: what is drawn for a step, and its loss."""
 
     def __init__(self, network: JointNet, settings: BestTraining) -> None:
         self.settings = settings
         self.network = network.to(memory_format=torch.contiguous_format)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            settings.learning_rate,
-            total_steps=settings.epochs * settings.steps,
-            pct_start=WARM_UP_FRAC,
-        )
-        self.mean = AveragedModel(network, avg_fn=running_mean(settings.mean_decay), use_buffers=True)
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self.cycle.get_last_lr()[0])
+        mean = AveragedModel(network, avg_fn=running_mean(settings.mean_decay), use_buffers=True)
+        self.cycle = OneCycle(network, settings, warm_up_frac=WARM_UP_FRAC, mean=mean)
 
     def epoch(self, lesson: Lesson, rng: np.random.Generator) -> float:
         """`steps` batches; the mean loss."""
@@ -198,13 +169,7 @@ class _Run:
             torch.from_numpy((~elsewhere).astype(np.float32)),
             torch.from_numpy((~lesson.neighbour[chosen]).astype(np.float32)),
         )
-        self.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
-        self.optimiser.step()
-        self.cycle.step()
-        self.mean.update_parameters(self.network)
-        return float(loss.detach())
+        return self.cycle.step(loss)
 
     def _loss(
         self, answers: Answers, is_bad: Tensor, kind: Tensor, wrong: Tensor, shown: Tensor, telling: Tensor

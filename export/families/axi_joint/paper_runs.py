@@ -37,7 +37,7 @@ from export.families.axi_joint.wrong_regions import with_wrong_regions
 from export.inputs import contract_inputs
 from export.slice_rules import fit_slice_rules, judged
 from export.slice_rules_tuning import GOOD, LabelledJoints
-from export.train import EpochReport, FitReport
+from export.training_record import EpochReport, FitReport
 from export.workshop import seeded
 
 TEST_SPLIT = "dev-test"

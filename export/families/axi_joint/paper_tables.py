@@ -52,7 +52,7 @@ from export.families.axi_joint.paper_runs import (
 from export.families.axi_joint.paper_times import times
 from export.families.axi_joint.paper_yardsticks import yardsticks
 from export.onnx import tool_versions
-from export.train import EpochReport
+from export.training_record import EpochReport
 
 FLOOR = "0.90"  # the recall on validation whose threshold groups are sorted by
 DEFAULT_SEEDS = 3

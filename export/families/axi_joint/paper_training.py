@@ -4,9 +4,7 @@ as many as there are defective ones, cross-entropy. The weights of the epoch wit
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,7 +18,7 @@ from torch.nn import functional
 from edge.board import Image
 from export.families.axi_joint.labels import Mask, balanced
 from export.metrics import auroc
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 MIN_DEFECTIVE = 4  # fewer say nothing, of training or of validation
 VAL_BALANCE_SEED = 0
@@ -86,36 +84,21 @@ def fit_paper(
     `val_loss` of the reports is 1 - AUROC on validation, balanced as training is. Raises TrainingFault when the loss
     stops being finite.
     """
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     taught = train.chosen(balanced(train.defective, seed))
     judged = val.chosen(balanced(val.defective, VAL_BALANCE_SEED))
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimiser, keras_decay(settings.decay))
-    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
-    history: list[EpochReport] = []
     for epoch in range(1, settings.epochs + 1):
         loss = _epoch(network, taught, settings, optimiser, rate, rng)
-        if not math.isfinite(loss):
-            raise TrainingFault(f"epoch {epoch}: loss {loss}; lower the learning rate or look at the data")
-        missed = 1.0 - _auroc(network, judged)
-        if missed < best:
-            best, best_epoch, best_weights = missed, epoch, copy.deepcopy(network.state_dict())
-        report = EpochReport(epoch=epoch, train_loss=loss, val_loss=missed, learning_rate=rate.get_last_lr()[0])
-        history.append(report)
-        on_epoch(report)
-        if (time.monotonic() - started) * (epoch + 1) / epoch > max_seconds:
+        record.add(loss, 1.0 - _auroc(network, judged), rate.get_last_lr()[0], keep=network)
+        if record.seconds * (epoch + 1) / epoch > max_seconds:
             break
-    network.load_state_dict(best_weights)
+    record.restore(network)
     network.eval()
-    return FitReport(
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_val_loss=best,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 def keras_decay(decay: float) -> Callable[[int], float]:

@@ -9,7 +9,7 @@ from export.families.axi_joint.canvases import read_canvases
 from export.families.axi_joint.labels import ROI_OK, defective, roi_faults
 from export.families.axi_joint.teach_paper import LearnedCheck
 from export.teaching import Taught, TeachingJob
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 
 def teach_best(job: TeachingJob) -> Taught:

@@ -6,15 +6,13 @@ its weights. Validation pictures give a loss that is told and chooses nothing.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge.board import Floats
@@ -22,12 +20,12 @@ from export.families.bga_package.defect_net import DefectNet, DefectScore
 from export.families.bga_package.lessons import Lessons, Shelf, as_crops, draw_lessons
 from export.families.bga_package.linear import cosine_scores
 from export.metrics import auroc
+from export.one_cycle import OneCycle
 from export.onnx import run_torch
 from export.pca import fit_pca
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 MIN_GOOD = 8
-MAX_GRADIENT_NORM = 5.0
 WARM_UP_FRAC = 0.2  # of the steps, in which the learning rate rises
 VAL_PICTURES, CHECK_PICTURES = 96, 192
 
@@ -91,77 +89,39 @@ def fit_defects(
     """
     if (fewest := min(len(train), len(val))) < MIN_GOOD:
         raise TrainingFault(f"{fewest} good packages to train on or to validate with: need at least {MIN_GOOD} of each")
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     told = _tensors(draw_lessons(val, VAL_PICTURES, np.random.default_rng(0)), graph_input)
     run = _Run(network, settings)
-    history: list[EpochReport] = []
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         losses = [
             run.step(*_tensors(draw_lessons(train, settings.batch, rng), graph_input)) for _ in range(settings.steps)
         ]
-        train_loss = float(np.mean(losses))
-        if not math.isfinite(train_loss):
-            raise TrainingFault(f"epoch {epoch}: loss {train_loss}; lower the learning rate or look at the data")
-        report = EpochReport(
-            epoch=epoch, train_loss=train_loss, val_loss=run.mean_loss(*told), learning_rate=run.learning_rate
-        )
-        history.append(report)
-        on_epoch(report)
-    run.take_mean(network)
-    return FitReport(
-        epochs=len(history),
-        best_epoch=len(history),
-        best_val_loss=history[-1].val_loss,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+        record.add(float(np.mean(losses)), run.mean_loss(*told), run.cycle.learning_rate)
+    run.cycle.take_mean()
+    return record.report()
 
 
 class _Run:
-    """One training: the network, its optimiser, and the running mean of its weights."""
+    """One training: a step's loss, and that of the mean weights."""
 
     def __init__(self, network: DefectNet, settings: DefectSettings) -> None:
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            settings.learning_rate,
-            total_steps=settings.epochs * settings.steps,
-            pct_start=WARM_UP_FRAC,
-        )
-        average = get_ema_multi_avg_fn(settings.mean_decay)
-        self.mean = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self.cycle.get_last_lr()[0])
+        mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.mean_decay), use_buffers=True)
+        self.cycle = OneCycle(network, settings, warm_up_frac=WARM_UP_FRAC, mean=mean)
 
     def step(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
             loss = self.network.loss(x.contiguous(memory_format=torch.channels_last), marks, counts)
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
-        self.optimiser.step()
-        self.cycle.step()
-        self.mean.update_parameters(self.network)
-        return float(loss.detach())
+        return self.cycle.step(loss)
 
     @torch.no_grad()
     def mean_loss(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
         """The loss of the mean weights."""
-        return float(self.mean.module.eval().loss(x, marks, counts))
-
-    def take_mean(self, network: DefectNet) -> None:
-        """Give `network` the mean weights and put it in evaluation mode."""
-        network.load_state_dict(self.mean.module.state_dict())
-        network.to(memory_format=torch.contiguous_format).eval()
+        return float(self.cycle.mean.module.eval().loss(x, marks, counts))
 
 
 def check_paint(network: DefectNet, learned: Floats, val: Shelf, graph_input: GraphInput) -> PaintCheck:

@@ -15,7 +15,7 @@ from edge.paste.planes import CLIP_Z, MAD_TO_SIGMA
 from edge.paste.table import STROKES, PadTable
 from export.families.paste_print.best_injection import Injector, Places
 from export.families.paste_print.best_planes import Counters, group_medians, levels_of, window_planes
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 FIRST_BOARDS_FRAC = 0.15  # windows cut to fewer boards, as at the start of a run
 MIN_BOARDS = 50

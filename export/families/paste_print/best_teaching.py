@@ -8,9 +8,7 @@ trains on runs of the paste twin. Real runs go the same way, as `CleanRuns`.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ from export.families.paste_print.best_injection import KINDS
 from export.families.paste_print.best_lessons import Batch, CleanRuns, Lessons
 from export.families.paste_print.best_net import NOISE, PasteNet
 from export.families.paste_print.best_twin import twin_runs
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingRecord
 
 BOARDS = 10
 SHIFT_WEIGHT = 0.02  # of the level's error (in units) beside the pads' loss: it only helps to begin
@@ -65,7 +63,7 @@ def fit_best(
     `without` names kinds of faults never shown. The same seed, data and thread count give the same weights. Raises
     TrainingFault when the loss stops being finite.
     """
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     lessons, held_out = Lessons(train, net.boards, seed, without), Lessons(val, net.boards, VAL_SEED, without)
     val_batches = [held_out.draw(settings.batch) for _ in range(VAL_BATCHES)]
@@ -73,8 +71,7 @@ def fit_best(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=max(2, settings.epochs * settings.steps), pct_start=0.05
     )
-    history: list[EpochReport] = []
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         losses = []
         for _ in range(settings.steps):
             pads, beside = _losses(net.train(), lessons.draw(settings.batch), settings.bfloat16)
@@ -88,24 +85,9 @@ def fit_best(
         with torch.no_grad():
             net.eval()
             val_loss = float(np.mean([float(_losses(net, batch, settings.bfloat16)[0]) for batch in val_batches]))
-        report = EpochReport(
-            epoch=epoch,
-            train_loss=float(np.mean(losses)),
-            val_loss=val_loss,
-            learning_rate=float(optimiser.param_groups[0]["lr"]),
-        )
-        if not (math.isfinite(report.train_loss) and math.isfinite(val_loss)):
-            raise TrainingFault(f"epoch {epoch}: losses {report.train_loss} and {val_loss}; lower the rate")
-        history.append(report)
-        on_epoch(report)
+        record.add(float(np.mean(losses)), val_loss, float(optimiser.param_groups[0]["lr"]))
     net.eval()
-    return FitReport(
-        epochs=len(history),
-        best_epoch=len(history),
-        best_val_loss=history[-1].val_loss if history else math.nan,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 def _losses(net: PasteNet, batch: Batch, bfloat16: bool) -> tuple[Tensor, Tensor]:

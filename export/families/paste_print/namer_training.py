@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from export.families.paste_print.namer_data import PictureSet
 from export.families.paste_print.namer_net import Named, new_network
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 LABEL_SMOOTHING_FRAC = 0.02
 MAX_GRADIENT_NORM = 5.0

@@ -7,9 +7,7 @@ batches are single boards of few windows, and a station uses running ones.
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from edge.board import Floats
 from export.families.paste_print.corruption import Corruption, corrupted, shortened
 from export.families.paste_print.net import CHANNELS, PrintNet
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 MIN_WINDOWS = 2
 VAL_SEED = 0
@@ -63,32 +61,16 @@ def fit_recurrent(
     """
     if len(train_windows) < MIN_WINDOWS or not len(val_windows):
         raise TrainingFault(f"{len(train_windows)} training and {len(val_windows)} validation windows: need 2 and 1")
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     run = _Run(network, torch.from_numpy(train_windows), torch.from_numpy(val_windows), settings)
     torch.manual_seed(seed)
-    history: list[EpochReport] = []
-    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, settings.epochs + 1):
-        report = run.epoch(epoch)
-        if not math.isfinite(report.train_loss):
-            raise TrainingFault(f"epoch {epoch}: training loss {report.train_loss}; lower the learning rate")
-        history.append(report)
-        on_epoch(report)
-        if run.is_brief:
-            continue
-        if report.val_loss < best:
-            best, best_epoch, best_weights = report.val_loss, epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= settings.patience:
+    for _ in range(settings.epochs):
+        record.add(*run.epoch(), keep=None if run.is_brief else network)
+        if not run.is_brief and record.flat_epochs >= settings.patience:
             break
-    network.load_state_dict(best_weights)
+    record.restore(network)
     learn_residual_sigma(network, val_windows, settings.batch)
-    return FitReport(
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_val_loss=best,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 @torch.no_grad()
@@ -125,18 +107,14 @@ class _Run:
         """Whether the next step sees only the last boards of a window."""
         return self.steps < self.settings.brief_frac * self.all_steps
 
-    def epoch(self, epoch: int) -> EpochReport:
-        """All training windows once, and the validation loss."""
+    def epoch(self) -> tuple[float, float, float]:
+        """All training windows once: their loss, the validation loss, the learning rate."""
         self.network.train()
         total = 0.0
         for indices in torch.randperm(len(self.train)).split(self.settings.batch):
             total += self._step(self.train[indices]) * len(indices)
-        return EpochReport(
-            epoch=epoch,
-            train_loss=total / len(self.train),
-            val_loss=self._validation_loss(),
-            learning_rate=float(self.optimiser.param_groups[0]["lr"]),
-        )
+        rate = float(self.optimiser.param_groups[0]["lr"])
+        return total / len(self.train), self._validation_loss(), rate
 
     def _step(self, window: Tensor) -> float:
         settings, progress = self.settings, self.steps / self.all_steps

@@ -33,7 +33,7 @@ from export.families.paste_print.window_check import check_windows
 from export.onnx import tool_versions
 from export.simulator.paste import full_ends, paste_product, print_run, windows
 from export.simulator.paste.prints import repeat_sigma_pct
-from export.train import EpochReport
+from export.training_record import EpochReport
 
 TRAIN_RUNS = tuple(range(TRAIN_SEED, TRAIN_SEED + 10))  # seeds; three days each
 VAL_RUNS = (191,)

@@ -18,7 +18,7 @@ from edge.references import MAX_APPROVED, MAX_REFERENCES
 from export.families.pth_component.best_paint import bad_picture, good_picture
 from export.families.pth_component.painted_errors import Generator
 from export.families.pth_component.part_crops import PartCrops
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 TURNED_FRAC = 0.5  # episodes whose part may also be mounted turned by 180 degrees
 FEWER_FRAC = 0.3  # episodes with fewer references than a recipe may hold

@@ -14,7 +14,7 @@ from export.families.pth_component.part_crops import PartCrops, read_part_crops
 from export.metrics import auroc
 from export.onnx import run_torch
 from export.teaching import Taught, TeachingJob
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 MIN_GOOD = 8
 MIN_AUROC = 0.7  # of painted errors on validation components; chance is 0.5

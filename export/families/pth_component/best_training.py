@@ -5,7 +5,6 @@ painted errors count and harmless changes do not. The score itself is what is le
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from export.families.pth_component.best_paint import bad_picture
 from export.families.pth_component.local_features import CHANNELS, LocalNet, LocalReference
 from export.families.pth_component.part_crops import GraphInput, PartCrops
 from export.settle import fresh_statistics
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingRecord
 
 SHRINKAGE_FRAC = 0.1  # of the mean variance, added to each: 20 pictures of a part know no small variance well
 CHUNK = 64
@@ -86,31 +85,19 @@ def fit_episodes(
     The same seed, data and thread count give the same weights. Raises TrainingFault where no part has two good pictures
     or the loss stops being finite.
     """
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     run = _Run(scored, settings, graph_input)
     draw = Episodes(train, settings.queries, seed, make_bad)
     held_out = Episodes(val, settings.queries, VAL_SEED, make_bad)
     val_episodes = [held_out.draw() for _ in range(VAL_EPISODES)]
-    history: list[EpochReport] = []
-    for epoch in range(1, run.epochs + 1):
+    for _ in range(run.epochs):
         train_loss = run.epoch(draw)
         if run.from_scratch:
             settle_statistics(scored.net, graph_input(train.crops))
-        val_loss = run.loss(val_episodes)
-        if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-            raise TrainingFault(f"epoch {epoch}: losses {train_loss} and {val_loss}; lower the rates")
-        report = EpochReport(epoch=epoch, train_loss=train_loss, val_loss=val_loss, learning_rate=run.learning_rate)
-        history.append(report)
-        on_epoch(report)
+        record.add(train_loss, run.loss(val_episodes), run.learning_rate)
     scored.to(memory_format=torch.contiguous_format).eval()
-    return FitReport(
-        epochs=len(history),
-        best_epoch=len(history),
-        best_val_loss=history[-1].val_loss if history else math.nan,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from edge.references import TURNS_DEG, parsed_turns
 from export.datasets import Row, has_places, load_crops
 from export.families.pth_component.net import INPUT_PX
 from export.table_columns import column_of, parts_of
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 CANVAS_PX = 160
 RIM_PX = (CANVAS_PX - INPUT_PX) // 2

@@ -6,9 +6,7 @@ on triplets of validation components, drawn once.
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,7 +29,7 @@ from export.families.pth_component.triplets import Triplets, TripletSettings, dr
 from export.metrics import auroc
 from export.settle import fresh_statistics
 from export.teaching import Taught, TeachingJob
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 MIN_GOOD = 8
 VAL_SEED = 0  # the same validation triplets whatever the training's seed
@@ -118,37 +116,23 @@ def fit_triplets(
     """
     if (fewest := min(len(train), len(val))) < MIN_GOOD:
         raise TrainingFault(f"{fewest} good components to train on or to validate with: need at least {MIN_GOOD} each")
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     val_triplets = validation_triplets(val, settings)
     run = _Run(network, settings, graph_input)
     drawn = None
-    history: list[EpochReport] = []
-    best, best_epoch, best_weights = math.inf, 0, copy.deepcopy(network.state_dict())
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         if drawn is None or settings.redraw:
             drawn = draw_triplets(train, settings.triplets_per_epoch, settings.triplets, rng)
         train_loss = run.epoch(drawn, rng)
         val_loss = triplet_loss_of(triplet_distances(network, val_triplets, graph_input), settings.margin)
-        if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-            raise TrainingFault(f"epoch {epoch}: losses {train_loss} and {val_loss}; lower the learning rate")
-        if val_loss < best:
-            best, best_epoch, best_weights = val_loss, epoch, copy.deepcopy(network.state_dict())
-        report = EpochReport(epoch=epoch, train_loss=train_loss, val_loss=val_loss, learning_rate=run.learning_rate)
-        history.append(report)
-        on_epoch(report)
-        if epoch - best_epoch >= settings.patience_epochs:
+        record.add(train_loss, val_loss, run.learning_rate, keep=network)
+        if record.flat_epochs >= settings.patience_epochs:
             break
-    network.load_state_dict(best_weights)
+    record.restore(network)
     network.to(memory_format=torch.contiguous_format).eval()
-    return FitReport(
-        epochs=len(history),
-        best_epoch=best_epoch,
-        best_val_loss=best,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+    return record.report()
 
 
 def check_triplets(

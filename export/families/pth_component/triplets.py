@@ -21,7 +21,7 @@ from export.families import one_of
 from export.families.pth_component.net import INPUT_PX
 from export.families.pth_component.painted_errors import ERRORS, Generator, Scene, moved
 from export.families.pth_component.part_crops import PartCrops
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 SLIGHT_SHIFT_PX = 4.0  # of 128
 SLIGHT_TURN_DEG = 5.0

@@ -1,20 +1,18 @@
 """Trains the defect classifier on painted pictures, and checks what it learned on painted pictures of boards it never
 saw.
 
-One-cycle AdamW over a fixed number of epochs, each with freshly painted pictures; the network ends with a running mean
-of its weights: single steps differ more from each other, on a board never seen, than their mean does from any.
+One cycle over a fixed number of epochs, each with freshly painted pictures; the network ends with the running mean of
+its weights.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge.board import Floats, Image
@@ -23,12 +21,12 @@ from export.families.solder_joint.classifier import Classifier, DefectScore
 from export.families.solder_joint.good_joints import Joints
 from export.families.solder_joint.painted import GOOD, Lot, Mixture, Source, draw_pictures
 from export.metrics import auroc
+from export.one_cycle import OneCycle
 from export.onnx import run_torch
 from export.pca import YARDSTICK_COMPONENTS, fit_pca
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
 MIN_GOOD = 8
-MAX_GRADIENT_NORM = 5.0
 VAL_PICTURES = 512
 WARM_UP_FRAC = 0.15  # of the steps, in which the learning rate rises
 CHECK_MIXTURE: Mixture = {Source.REAL_GOOD: 2.0, Source.PAINTED_MISSING: 1.0, Source.PAINTED_BRIDGE: 1.0}
@@ -105,52 +103,26 @@ def fit_classifier(
     """
     if (fewest := min(len(lesson.lot.good), len(lesson.val_good))) < MIN_GOOD:
         raise TrainingFault(f"{fewest} good joints to train on or to validate with: need at least {MIN_GOOD} of each")
-    started = time.monotonic()
+    record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     validation = _batch(lesson, Lot(good=lesson.val_good), settings.mixture, np.random.default_rng(0))
     run = _Run(network, settings)
-    history: list[EpochReport] = []
-    for epoch in range(1, settings.epochs + 1):
+    for _ in range(settings.epochs):
         train_loss = run.epoch(lesson, rng)
-        if not math.isfinite(train_loss):
-            raise TrainingFault(f"epoch {epoch}: loss {train_loss}; lower the learning rate or look at the data")
-        report = EpochReport(
-            epoch=epoch, train_loss=train_loss, val_loss=run.mean_loss(*validation), learning_rate=run.learning_rate
-        )
-        history.append(report)
-        on_epoch(report)
-    run.take_mean(network)
-    return FitReport(
-        epochs=len(history),
-        best_epoch=len(history),
-        best_val_loss=history[-1].val_loss,
-        seconds=time.monotonic() - started,
-        history=tuple(history),
-    )
+        record.add(train_loss, run.mean_loss(*validation), run.cycle.learning_rate)
+    run.cycle.take_mean()
+    return record.report()
 
 
 class _Run:
-    """One training: the network, its optimiser, and the running mean of its weights."""
+    """One training: what is drawn for an epoch, and the mean weights' loss."""
 
     def __init__(self, network: Classifier, settings: ClassifierSettings) -> None:
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            settings.learning_rate,
-            total_steps=settings.epochs * settings.steps,
-            pct_start=WARM_UP_FRAC,
-        )
-        average = get_ema_multi_avg_fn(settings.mean_decay)
-        self.mean = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self.cycle.get_last_lr()[0])
+        mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.mean_decay), use_buffers=True)
+        self.cycle = OneCycle(network, settings, warm_up_frac=WARM_UP_FRAC, mean=mean)
 
     def epoch(self, lesson: Lesson, rng: np.random.Generator) -> float:
         """Draw new pictures and take the steps of one epoch; the mean loss."""
@@ -167,23 +139,12 @@ class _Run:
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
             loss = self.network.loss(x, classes, self.settings.label_smoothing_frac)
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT_NORM)
-        self.optimiser.step()
-        self.cycle.step()
-        self.mean.update_parameters(self.network)
-        return float(loss.detach())
+        return self.cycle.step(loss)
 
     @torch.no_grad()
     def mean_loss(self, x: Tensor, classes: Tensor) -> float:
         """The loss of the mean weights."""
-        return float(self.mean.module.eval().loss(x, classes))
-
-    def take_mean(self, network: Classifier) -> None:
-        """Give `network` the mean weights and put it in evaluation mode."""
-        network.load_state_dict(self.mean.module.state_dict())
-        network.to(memory_format=torch.contiguous_format).eval()
+        return float(self.cycle.mean.module.eval().loss(x, classes))
 
 
 def _batch(lesson: Lesson, lot: Lot, mixture: Mixture, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from export.families.solder_joint.gradcon import ConstrainedAutoencoder, mean_cosine
 from export.families.solder_joint.gradcon_operators import GradConOperators
 from export.families.solder_joint.net import squared_error
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 GAMMA = 0.12  # 4 α, as Kwon et al. suggest and the solder-joint paper's authors took
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from export.families.solder_joint.gradcon import ConstrainedAutoencoder
 from export.teaching import Taught, TeachingJob, teach_reconstruction
-from export.train import FitReport, fit
+from export.train import fit
+from export.training_record import FitReport
 
 # Of all epochs, without the constraint, BatchNorm's statistics those of the batch. Held after 30 %, a narrow β-VAE gave
 # in to the KL term and was refused as collapsed.

@@ -13,7 +13,7 @@ from export.families.solder_joint.classifier_training import Lesson, check_paint
 from export.families.solder_joint.good_joints import CANVAS_PITCHES, CANVAS_PX, read_joints
 from export.families.solder_joint.painted import Lot
 from export.teaching import Taught, TeachingJob
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 MISSING_LABELS = frozenset({"missing", "open_hole", "insufficient"})
 BRIDGE_LABELS = frozenset({"bridge"})

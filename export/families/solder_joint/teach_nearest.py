@@ -16,7 +16,7 @@ from export.collapse import MIN_SPREAD_FRAC
 from export.metrics import auroc
 from export.onnx import run_torch
 from export.teaching import Taught, TeachingJob
-from export.train import EpochReport, FitReport, TrainingFault
+from export.training_record import EpochReport, FitReport, TrainingFault
 
 MIN_GOOD = 8
 CHANCE = 0.5  # the AUROC of a score that knows nothing

@@ -15,7 +15,7 @@ from export.families.axi_joint.augment import random_cut
 from export.families.axi_joint.best_net import JointNet, present_slices
 from export.families.axi_joint.best_training import Judged, Lesson, answers_of, fit_best, roi_limit
 from export.families.axi_joint.presets import BEST_TRAINING, PRESETS
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 pytestmark = [pytest.mark.needs_torch]
 

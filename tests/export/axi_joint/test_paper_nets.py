@@ -15,7 +15,7 @@ from export.families.axi_joint.net import Cnn3d, DepthConv, DepthPool, SliceLstm
 from export.families.axi_joint.paper_times import multiplications
 from export.families.axi_joint.paper_training import LabelledCrops, fit_paper, keras_decay
 from export.families.axi_joint.presets import PAPER_TRAINING, PRESETS
-from export.train import TrainingFault
+from export.training_record import TrainingFault
 
 pytestmark = [pytest.mark.needs_torch]
 

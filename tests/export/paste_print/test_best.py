@@ -25,7 +25,7 @@ from export.families.paste_print.best_planes import PLANES, window_planes, z_of 
 from export.families.paste_print.best_residuals import residuals_of  # noqa: E402
 from export.families.paste_print.best_teaching import BestTraining, fit_best  # noqa: E402
 from export.onnx import check_graph, onnx_from_torch, run_onnx, run_torch  # noqa: E402
-from export.train import EpochReport, TrainingFault  # noqa: E402
+from export.training_record import EpochReport, TrainingFault  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 

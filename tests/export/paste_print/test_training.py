@@ -18,7 +18,7 @@ from export.families.paste_print.recurrent_training import fit_recurrent, learn_
 from export.families.paste_print.score import ResidualScore  # noqa: E402
 from export.families.paste_print.window_check import WindowCheck, check_windows  # noqa: E402
 from export.onnx import run_torch  # noqa: E402
-from export.train import TrainingFault  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 

@@ -25,7 +25,7 @@ from export.families.paste_print.train_study import (  # noqa: E402
     teach,
 )
 from export.teaching import TeachingJob  # noqa: E402
-from export.train import EpochReport  # noqa: E402
+from export.training_record import EpochReport  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
