@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import export
 from calibration.limits import PromiseFault
 from calibration.reviews import ReviewFault
 from calibration.splits import SplitFault
@@ -20,7 +21,7 @@ from edge.bundle import read_bundle
 from edge.journal import JournalWriter
 from edge.scorers import EngineChoice, load_scorer
 from export import calibrate_tables, recalibrate_tables
-from export.calibrate import CalibrationReport, calibrate
+from export.calibrate import CalibrationReport, calibrate, parting_notes
 from export.recalibrate import LockedSet, RecalibrationReport, recalibrate
 from export.review_file import ReviewFileFault, read_reviews
 from export.rules_bundle import write_rules_bundle
@@ -89,6 +90,15 @@ def test_a_promise_that_is_carried_is_kept(bundle: Path, data: Path, tmp_path: P
     assert choice.kept
     assert all((p.recall_lower or 0) >= 0.15 for p in choice.promises)
     assert "nothing was measured on other data" in " ".join(report.notes)
+
+
+def test_a_precision_that_passes_what_fp32_calls_is_named() -> None:
+    folder = Path(export.__file__).parent
+    parts = read_bundle(folder / "demo_axi_bundle")
+    lost = {p: graph.parity.lost_defects for p, graph in parts.manifest.graphs.items() if graph.parity.lost_defects}
+    assert lost  # its thresholds were chosen anew for each precision
+    assert [note.split()[0] for note in parting_notes(parts)] == list(lost)
+    assert not parting_notes(read_bundle(folder / "demo_bundle"))
 
 
 def test_later_boards_are_held_out_in_time_order(bundle: Path, data: Path, tmp_path: Path) -> None:
