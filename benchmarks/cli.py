@@ -83,6 +83,9 @@ def scoring(
     threads: Threads = 2,
     rounds: Annotated[int, typer.Option(min=2, max=1_000)] = 30,
     family: Annotated[str, typer.Option(help="Whose places.")] = "solder_joint",
+    preset: Annotated[
+        list[str] | None, typer.Option(help="Only this one's networks, written only where said; may be repeated.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="results/scoring*.json where not said.")] = None,
     picture: Annotated[Path | None, typer.Option(help="docs/scoring*.png where not said.")] = None,
 ) -> None:
@@ -95,10 +98,11 @@ def scoring(
     name = "scoring" if family == "solder_joint" else f"scoring_{family}"
     run(
         family=family,
+        presets=preset or (),
         threads=threads,
         rounds=rounds,
-        json_file=json_file or RESULTS / f"{name}.json",
-        picture=picture or Path(f"docs/{name}.png"),
+        json_file=json_file or (None if preset else RESULTS / f"{name}.json"),
+        picture=picture or (None if preset else Path(f"docs/{name}.png")),
     )
 
 
@@ -206,6 +210,25 @@ def quantisation_speed(json_file: Json = RESULTS / "quantisation_speed.json") ->
     from benchmarks.quantisation_speed import run  # noqa: PLC0415
 
     run(json_file=json_file)
+
+
+@bench.command()
+def precisions(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundle folders.", exists=True, file_okay=False)],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="A data set, or a table in one, that a bundle of FP32 alone is judged on; may be repeated."),
+    ] = None,
+    threads: Threads = 2,
+    json_file: Json = RESULTS / "precisions.json",
+) -> None:
+    """What every precision of bundles is worth, by their manifests; where they have FP32 alone, judged on their data.
+
+    Example: boardgate bench precisions export/demo_*bundle --data twin-prints --data twin-parts/components.csv
+    """
+    from benchmarks.precisions import run  # noqa: PLC0415
+
+    run(bundles, data or (), threads=threads, json_file=json_file)
 
 
 @bench.command()

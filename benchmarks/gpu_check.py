@@ -33,6 +33,8 @@ TENSORRT = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")  # the first is
 RTX = ("tensorrt_rtx", "tensorrt_rtx_bindings")
 TARGETS = ((8, 6), (8, 9))  # what TensorRT-RTX can be told to build for that is nearest to Orin and newer chips
 
+DEMO_BUNDLES = sorted((Path(__file__).parents[1] / "export").glob("demo_*bundle"))
+
 BEGIN, END = "<!-- gpu-check -->", "<!-- /gpu-check -->"
 
 _console = Console()
@@ -75,7 +77,7 @@ def engine_free_rows(subjects: Sequence[Subject], bundles: Sequence[Path]) -> li
     for folder in bundles:
         bundle = read_bundle(folder)
         for precision in bundle.precisions:
-            name = f"bundle {bundle.sha256[:8]}"
+            name = f"bundle {bundle.manifest.family} {bundle.sha256[:8]}"
             choice = EngineChoice(precision=precision)
             rows.append(_checked_row("golden on the processor", name, precision, load_scorer, bundle, choice))
     try:
@@ -140,10 +142,15 @@ def tables(report: dict[str, Any]) -> list[Table]:
 
 def page(report: dict[str, Any]) -> str:
     """The report as the tables of docs/tensorrt.md."""
-    lines = ["| check, without a GPU | graphs | well |", "|---|---:|---:|"]
+    ran = [row for row in report["engine_free"] if "skipped" not in row]
+    families = list(dict.fromkeys(_family_of(row) for row in ran))
+    lines = [
+        "| " + " | ".join(["check, without a GPU: graphs well", *(f"`{family}`" for family in families)]) + " |",
+        "|---|" + "---:|" * len(families),
+    ]
     for name in dict.fromkeys(row["check"] for row in report["engine_free"]):
-        ran = [row for row in report["engine_free"] if row["check"] == name and "skipped" not in row]
-        lines.append(f"| {name} | {len(ran)} | {sum(row['ok'] for row in ran)} |" if ran else f"| {name} | skipped | |")
+        cells = [_well([r["ok"] for r in ran if r["check"] == name and _family_of(r) == f]) for f in families]
+        lines.append("| " + " | ".join([name, *cells]) + " |")
     if report["not_on_a_gpu"]:
         return "\n".join(
             [*lines, "", f"On a GPU: **not run on a GPU yet** ({report['not_on_a_gpu'].partition(':')[0]})."]
@@ -161,6 +168,15 @@ def page(report: dict[str, Any]) -> str:
             figures = f"{row['difference_frac']:.1e} | {row['spearman']:.4f}"
             lines.append(f"| {row['subject']} | {row['engine']} | {row['precision']} | {cells} | {figures} |")
     return "\n".join(lines)
+
+
+def _well(ok: list[bool]) -> str:
+    return f"{sum(ok)} of {len(ok)}" if ok else "skipped"
+
+
+def _family_of(row: Row) -> str:
+    """Of the subject's name: `FAMILY preset score`, or `bundle FAMILY …`."""
+    return str(row["subject"].removeprefix("bundle ").partition(" ")[0])
 
 
 def written_into(text: str, report: dict[str, Any]) -> str:
@@ -182,9 +198,7 @@ def main(
 
     Example: python -m benchmarks.gpu_check --json out/gpu_check.json
     """
-    from export.demo_stations import BUNDLE  # noqa: PLC0415 - a benchmark loads only what it needs
-
-    bundles = [BUNDLE, *(bundle or [])]
+    bundles = [*DEMO_BUNDLES, *(bundle or [])]
     subjects = [*family_subjects(), *(bundle_subject(folder) for folder in bundles)]
     report = check(subjects, bundles, cudas=find_cudas, api=lambda: installed_api(TENSORRT), rounds=rounds)
     for table in tables(report):

@@ -1,13 +1,20 @@
-"""`benchmarks/results/quantisation.json` and `quantisation_speed.json` as the tables of `docs/quantisation.md`."""
+"""`benchmarks/results/quantisation.json`, `quantisation_speed.json` and `precisions.json` as the tables of
+`docs/quantisation.md`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.markdown import markdown_table
+from edge.thresholds import Precision
 
 INT8 = ("int8", "int8-cpu")
-PRECISIONS = ("fp16", *INT8)
+PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "int8-cpu")
+PRECISIONS_HEAD = (
+    *("family", "bundle", "network", "precision", "ranges", "layers in float", "Spearman"),
+    *("verdicts the same, defects lost", "judged on", "said by"),
+)
 
 
 def decisions(data: dict[str, Any]) -> str:
@@ -42,6 +49,33 @@ def speed(data: dict[str, Any]) -> str:
         for (preset, batch, graph), by in rows.items()
     ]
     return markdown_table(head, cells)
+
+
+def precisions(data: dict[str, Any]) -> str:
+    """What became of every precision of the bundles, a row each."""
+    return markdown_table(PRECISIONS_HEAD, list(precision_cells(data)))
+
+
+def precision_cells(data: dict[str, Any]) -> Iterator[list[str]]:
+    """The rows of that table."""
+    for bundle in data["bundles"]:
+        for precision, row in bundle["precisions"].items():
+            names = [f"`{bundle['family']}`", bundle["folder"], bundle["network"], precision]
+            if "parity" not in row:
+                told = f"refused: {row['refused']}" if "refused" in row else "FP32 alone was asked for"
+                yield [*names, told, "", "", "", bundle["data"], row["source"]]
+                continue
+            in_float = f"{len(row['kept_in_float'])} of {bundle['n_layers']}" if precision in INT8 else ""
+            parity = row["parity"]
+            on = parity["compared_with"].rpartition(", on ")[2].removesuffix(" crops")
+            yield [
+                *names,
+                row.get("method", ""),
+                in_float,
+                *_parity(parity),
+                f"{bundle['data']}, {on}",
+                row["source"],
+            ]
 
 
 def _passed(subjects: list[dict[str, Any]]) -> str:

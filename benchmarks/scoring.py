@@ -1,34 +1,38 @@
-"""What a joint costs to score: every network on every CPU engine, against rules, the naive export and the machine's own
-matrix product, in one run.
+"""What a place costs to score: every network of a family on every CPU engine, against rules, the naive export and the
+machine's own matrix product, in one run.
 
 A way is timed from pixels to scores, pre-processing included, as the station runs it. Rounds alternate between the ways
 and the matrix product, so that whatever else the machine does slows all of them alike and the ratios hold; first runs
-are told apart. "All told" adds cutting the joints out of a picture and judging them.
+are told apart, and what is slow has fewer rounds, spread over the run. "All told" adds cutting the places of a whole
+board and judging them.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.peak import Rate, matrix_product
-from benchmarks.scoring_boards import BOARD_PLACES, BOARDS, BenchBoard, crops
-from benchmarks.scoring_ways import NAIVE, Score, Way, versions, ways
-from edge.board import Board, Finding, Image
+from benchmarks.scoring_boards import FAMILIES, BenchFamily, Places, regions
+from benchmarks.scoring_picture import plot
+from benchmarks.scoring_table import screen_table
+from benchmarks.scoring_ways import NAIVE, Way, versions, ways
+from edge.board import Board, Finding
 from edge.gate import Judged, judge
+from export.families import one_of
 
-BATCHES = (1, 64)
 PRODUCTS_A_ROUND = 5
+BUDGET_S = 3.0  # of one way at one batch size: what takes longer in all has fewer rounds …
+LEAST_ROUNDS = 5  # … but as many as these
 COMMAND = "boardgate bench scoring"
 
 console = Console(width=max(160, Console().width) if not Console().is_terminal else None)
@@ -36,7 +40,7 @@ console = Console(width=max(160, Console().width) if not Console().is_terminal e
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What one call took, a joint."""
+    """What one call took, a place."""
 
     wall_us: float
     cpu_us: float
@@ -44,7 +48,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Microseconds a joint of one way at one batch size, over the rounds after the first. `peak_frac` is the graph's
+    """Microseconds a place of one way at one batch size, over the rounds after the first. `peak_frac` is the graph's
     multiply-adds at the median, over the best matrix product of the same run; None where they are not counted, and
     for eight-bit graphs, whose peak is another one."""
 
@@ -54,6 +58,7 @@ class Cost:
     precision: str
     engine: str
     batch: int
+    rounds: int
     flops: int
     p50_us: float
     p99_us: float
@@ -63,61 +68,86 @@ class Cost:
     times_naive: float
     peak_frac: float | None
     peak_cpu_frac: float | None  # the same of processor time: what one processor does in a second, over its own peak
-    all_told_us: float | None  # crop, score and verdict, a joint of a whole board; at the largest batch only
+    all_told_us: float | None  # cut, score and verdict, a place of a whole board; at the largest batch only
     all_told_cpu_us: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timing:
+    """One call over and over: `places` at a time, at most `rounds` times after the first."""
+
+    work: Callable[[], object]
+    places: int
+    rounds: int
+    taken: list[Taken] = field(default_factory=list)
+
+    def take(self, k: int) -> None:
+        """In round `k` of the run, from 0: call, where it is due."""
+        kept = self.kept_rounds
+        if k == 0 or k * kept // self.rounds != (k - 1) * kept // self.rounds:
+            self.taken.append(_us_a_place(self.work, self.places))
+
+    @property
+    def kept_rounds(self) -> int:
+        """How many rounds after the first fit the budget; all of them before the first is known."""
+        if not self.taken:
+            return self.rounds
+        first_s = self.taken[0].wall_us * self.places / 1e6
+        return min(self.rounds, max(LEAST_ROUNDS, int(BUDGET_S / first_s)))
 
 
 def run(
     *,
     family: str = "solder_joint",
+    presets: Sequence[str] = (),
     threads: int = 2,
     rounds: int = 30,
     json_file: Path | None = None,
     picture: Path | None = None,
 ) -> list[Cost]:
-    """Measure a family's ways, print a table, write `json_file` and `picture` where they are given."""
-    all_ways = list(track(ways(family, threads), "exporting", console=console))
-    product, peaks, board = matrix_product(threads), [], BOARDS[family]()
-    times: dict[tuple[str, int], list[Taken]] = {(w.name, b): [] for w in all_ways for b in BATCHES}
-    told: dict[str, list[Taken]] = {w.name: [] for w in all_ways}
-    for _ in track(range(rounds + 1), "measuring", console=console):
+    """Measure a family's ways (of all presets where none is named), print a table, write `json_file` and `picture`
+    where they are given. Raises UnknownName."""
+    bench: BenchFamily = one_of(FAMILIES, family, "family")
+    places, product, peaks = bench.places(), matrix_product(threads), list[Rate]()
+    all_ways = list(track(ways(family, threads, presets), "exporting", console=console))
+    times = {(way.name, b): _scoring_of(way, places, b, rounds) for way in all_ways for b in bench.batches}
+    told = {way.name: _whole_board(way, places, rounds) for way in all_ways if way.network != NAIVE}
+    for k in track(range(rounds + 1), "measuring", console=console):
         peaks += [product() for _ in range(PRODUCTS_A_ROUND)]
-        for way in all_ways:
-            for batch in BATCHES:
-                times[way.name, batch].append(_us_a_joint(lambda w=way, b=batch: w.score(crops(family, b)), batch))
-            if way.network != NAIVE:  # takes seconds, and nobody would run it
-                told[way.name].append(_us_a_joint(lambda w=way: _whole_board(board, w.score), BOARD_PLACES))
+        for timing in (*times.values(), *told.values()):
+            timing.take(k)
     peak = Rate(wall=max(p.wall for p in peaks), cpu=max(p.cpu for p in peaks))
-    costs = _costs(all_ways, times, told, peak)
-    figures = _record(family, costs, threads, rounds, peak)
-    console.print(_table(figures))
+    costs = _costs(all_ways, bench, times, told, peak)
+    figures = _record(family, presets, costs, threads, rounds, peak)
+    console.print(screen_table(figures))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     if picture is not None:
         plot(picture, figures)
+        console.print(f"plot: {picture}")
     return costs
 
 
-def _us_a_joint(work: Callable[[], object], joints: int) -> Taken:
-    started_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-    work()
-    wall_ns, busy_ns = time.perf_counter_ns() - started_ns, time.process_time_ns() - cpu_ns
-    return Taken(wall_us=wall_ns / 1e3 / joints, cpu_us=busy_ns / 1e3 / joints)
+def _scoring_of(way: Way, places: Places, batch: int, rounds: int) -> _Timing:
+    inputs = places.cut(way.contract, batch)
+    return _Timing(work=lambda: way.score(inputs), places=batch, rounds=rounds)
 
 
-def _whole_board(board: BenchBoard, score: Score) -> object:
-    """Crop, score, judge: what a board costs once it is registered, over as many places as BOARD_PLACES."""
-    regions = board.regions(BOARD_PLACES)
-    result: Any = score(board.cut(regions))
-    scores = result[0] if isinstance(result, tuple) else result
-    findings = tuple(Finding(region=r, score=float(np.max(s))) for r, s in zip(regions, scores, strict=True))
-    return judge(_board(board.image), _JUDGED, findings, 1, ())
+def _whole_board(way: Way, places: Places, rounds: int) -> _Timing:
+    """Cut, score, judge: what a board costs once it is registered, or its file is read."""
+    n, board = places.n_whole, _board()
+    where = regions(n)
+    by = Judged(recipe_id="bench", recipe_sha256="0" * 64, bundle_sha256="0" * 64, n_regions=n)
+
+    def work() -> object:
+        scores = way.score(places.cut(way.contract, n)).score
+        findings = tuple(Finding(region=r, score=float(s)) for r, s in zip(where, scores, strict=True))
+        return judge(board, by, findings, 1, ())
+
+    return _Timing(work=work, places=n, rounds=rounds)
 
 
-_JUDGED = Judged(recipe_id="bench", recipe_sha256="0" * 64, bundle_sha256="0" * 64, n_regions=BOARD_PLACES)
-
-
-def _board(image: Image) -> Board:
+def _board() -> Board:
     return Board(
         uid="bench",
         board_id="bench",
@@ -125,24 +155,37 @@ def _board(image: Image) -> Board:
         trigger_utc="",
         picture_path="",
         picture_sha256="",
-        image=image,
+        image=np.zeros((1, 1, 3), np.uint8),
     )
 
 
+def _us_a_place(work: Callable[[], object], places: int) -> Taken:
+    started_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+    work()
+    wall_ns, busy_ns = time.perf_counter_ns() - started_ns, time.process_time_ns() - cpu_ns
+    return Taken(wall_us=wall_ns / 1e3 / places, cpu_us=busy_ns / 1e3 / places)
+
+
 def _costs(
-    all_ways: list[Way], times: dict[tuple[str, int], list[Taken]], told: dict[str, list[Taken]], peak: Rate
+    all_ways: list[Way],
+    bench: BenchFamily,
+    times: dict[tuple[str, int], _Timing],
+    told: dict[str, _Timing],
+    peak: Rate,
 ) -> list[Cost]:
-    naive = {b: _median_us(v) for (name, b), v in times.items() if name.startswith(NAIVE)}
+    naive = {b: _median(t.taken).wall_us for (name, b), t in times.items() if name.startswith(NAIVE)}
     return [
-        _cost(way, batch, times[way.name, batch], naive[batch], peak, told[way.name])
+        _cost(way, b, times[way.name, b].taken, naive[b], peak, told.get(way.name) if b == bench.batch else None)
         for way in all_ways
-        for batch in BATCHES
+        for b in bench.batches
     ]
 
 
-def _cost(way: Way, batch: int, values: list[Taken], naive_us: float, peak: Rate, told: list[Taken]) -> Cost:
+def _cost(way: Way, batch: int, values: list[Taken], naive_us: float, peak: Rate, told: _Timing | None) -> Cost:
     warm = np.array([taken.wall_us for taken in values[1:]])
-    p50, cpu = float(np.median(warm)), float(np.median([taken.cpu_us for taken in values[1:]]))
+    median = _median(values)
+    p50, cpu = median.wall_us, median.cpu_us
+    whole = None if told is None else _median(told.taken)
     counted = way.flops > 0 and way.precision == "fp32"
     return Cost(
         way=way.name,
@@ -151,6 +194,7 @@ def _cost(way: Way, batch: int, values: list[Taken], naive_us: float, peak: Rate
         precision=way.precision,
         engine=way.engine,
         batch=batch,
+        rounds=len(warm),
         flops=way.flops,
         p50_us=p50,
         p99_us=float(np.quantile(warm, 0.99)),
@@ -160,19 +204,29 @@ def _cost(way: Way, batch: int, values: list[Taken], naive_us: float, peak: Rate
         times_naive=naive_us / p50,
         peak_frac=way.flops / (p50 / 1e6) / peak.wall if counted else None,
         peak_cpu_frac=way.flops / (cpu / 1e6) / peak.cpu if counted else None,
-        all_told_us=_median_us(told) if told and batch == BATCHES[-1] else None,
-        all_told_cpu_us=float(np.median([t.cpu_us for t in told[1:]])) if told and batch == BATCHES[-1] else None,
+        all_told_us=None if whole is None else whole.wall_us,
+        all_told_cpu_us=None if whole is None else whole.cpu_us,
     )
 
 
-def _median_us(taken: list[Taken]) -> float:
-    return float(np.median([t.wall_us for t in taken[1:]]))
+def _median(taken: list[Taken]) -> Taken:
+    """Of the calls after the first."""
+    return Taken(
+        wall_us=float(np.median([t.wall_us for t in taken[1:]])), cpu_us=float(np.median([t.cpu_us for t in taken[1:]]))
+    )
 
 
-def _record(family: str, costs: list[Cost], threads: int, rounds: int, peak: Rate) -> dict[str, Any]:
+def _record(
+    family: str, presets: Sequence[str], costs: list[Cost], threads: int, rounds: int, peak: Rate
+) -> dict[str, Any]:
+    options = "" if family == "solder_joint" else f" --family {family}"
+    options += "".join(f" --preset {name}" for name in presets) + ("" if threads == 2 else f" --threads {threads}")
+    places = FAMILIES[family].places()
     return {
-        "command": COMMAND if family == "solder_joint" else f"{COMMAND} --family {family}",
+        "command": COMMAND + options,
         "family": family,
+        "place": places.what,
+        "whole_board_places": places.n_whole,
         "threads": threads,
         "rounds": rounds,
         "peak_gflops": peak.wall / 1e9,
@@ -181,59 +235,3 @@ def _record(family: str, costs: list[Cost], threads: int, rounds: int, peak: Rat
         **machine(),
         **versions(),
     }
-
-
-def _table(figures: dict[str, Any]) -> Table:
-    what, peak = BOARDS[figures["family"]]().what, figures["peak_gflops"]
-    title = f"A {what}, pixels to score, {figures['threads']} threads; matrix product {peak:.0f} GFLOP/s"
-    table = Table(title=title, caption=f"load {figures['load_1_min']}", title_justify="left")
-    table.add_column("way")
-    for column in (
-        "batch",
-        "p50 µs",
-        "p99 µs",
-        "first µs",
-        "cpu µs",
-        "times naive",
-        "of peak",
-        "by cpu time",
-        "all told µs",
-    ):
-        table.add_column(column, justify="right")
-    for c in figures["costs"]:
-        table.add_row(
-            c["way"],
-            str(c["batch"]),
-            *(f"{c[k]:.0f}" for k in ("p50_us", "p99_us", "first_us", "cpu_us")),
-            f"{c['times_naive']:.1f}",
-            *("" if c[k] is None else f"{c[k]:.0%}" for k in ("peak_frac", "peak_cpu_frac")),
-            *("" if c[k] is None else f"{c[k]:.0f}" for k in ("all_told_us", "all_told_cpu_us")),
-        )
-    return table
-
-
-def plot(path: Path, figures: dict[str, Any]) -> None:
-    """Draw the medians at both batch sizes, a pair of bars a way, from what the benchmark wrote."""
-    import matplotlib as mpl  # noqa: PLC0415 - a workshop library
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    names = list(dict.fromkeys(c["way"] for c in figures["costs"]))[::-1]
-    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.42 * len(names)), layout="constrained")
-    for batch, offset, colour in zip(BATCHES, (0.2, -0.2), ("#7fb3d5", "#1f4e79"), strict=True):
-        of = {c["way"]: c for c in figures["costs"] if c["batch"] == batch}
-        rows = [k + offset for k in range(len(names))]
-        axes.barh(rows, [of[n]["p50_us"] for n in names], height=0.38, color=colour, label=f"batch {batch}")
-        for row, name in zip(rows, names, strict=True):
-            share = of[name]["peak_frac"]
-            text = f" {of[name]['p50_us']:.0f} µs" + (f", {share:.0%} of peak" if share is not None else "")
-            axes.text(of[name]["p50_us"], row, text, va="center", fontsize=7)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_xscale("log")
-    axes.margins(x=0.25)
-    axes.set_xlabel(f"µs a place, pixels to score, median; {figures['threads']} threads, {figures['processor']}")
-    axes.legend(loc="lower right", frameon=False)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
-    console.print(f"plot: {path}")

@@ -18,6 +18,8 @@ from benchmarks.paste_panels import paste_panels_table
 from benchmarks.paste_tables import files_table, namer_table, training_table
 from benchmarks.promise_tables import promise_example_table, promise_table
 from benchmarks.ready_cut_table import ready_cut_table
+from benchmarks.scoring_table import scoring_table
+from edge.families import FAMILIES
 from export.families.paste_print.experiment_tables import whole_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -130,41 +132,6 @@ def _gradcon(data: dict[str, Any]) -> str:
     )
 
 
-def _scoring(data: dict[str, Any]) -> str:
-    batches = sorted({c["batch"] for c in data["costs"]})
-    of = {(c["way"], c["batch"]): c for c in data["costs"]}
-    names = list(dict.fromkeys(c["way"] for c in data["costs"]))
-    head = [
-        "",
-        *(f"µs a joint at batch {b}, p50 / p99" for b in batches),
-        f"× naive, batch {batches[-1]}",
-        *(f"of peak, batch {b}" for b in batches),
-        f"processor µs, batch {batches[-1]}",
-        "of peak by processor time",
-        "all told, µs",
-        "all told, processor µs",
-    ]
-    rows = [
-        [
-            name,
-            *(f"{of[name, b]['p50_us']:,.0f} / {of[name, b]['p99_us']:,.0f}" for b in batches),
-            f"{of[name, batches[-1]]['times_naive']:.1f}",
-            *(_or_nothing(of[name, b]["peak_frac"], ".0%") for b in batches),
-            f"{of[name, batches[-1]]['cpu_us']:,.0f}",
-            _or_nothing(of[name, batches[-1]]["peak_cpu_frac"], ".0%"),
-            *(_or_nothing(of[name, batches[-1]][key], ",.0f") for key in ("all_told_us", "all_told_cpu_us")),
-        ]
-        for name in names
-    ]
-    note = (
-        f"{data['processor']}, {data['threads']} threads (rules: one); pixels to score. Peak: the machine's own matrix "
-        f"product in the same run, {data['peak_gflops']:.0f} GFLOP/s, and {data['peak_gflops_a_processor']:.0f} a "
-        f"second of one processor's time. All told: crop, score and verdict. Load while measuring: "
-        f"{data['load_1_min']:.0f}."
-    )
-    return f"{note}\n\n{markdown_table(head, rows)}"
-
-
 def _board_scale(data: dict[str, Any]) -> str:
     rows = [
         [name, *(f"{q[k]:.0f}" for k in ("p50", "p99", "max"))]
@@ -183,15 +150,19 @@ def _board_scale(data: dict[str, Any]) -> str:
 
 def _jitter(data: dict[str, Any]) -> str:
     rows = [
-        [f["name"], _or_nothing(f["value"], ".2f") + f" {f['unit']}", f"≤ {f['target']:g}", _yes(f["reached"])]
+        [f["name"], _or_nothing(f["value"], ".2f", f" {f['unit']}"), f"≤ {f['target']:g}", _yes(f["reached"])]
         for f in data["figures"]
     ]
-    note = f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin."
+    first, settled, last = data["rss_mb_first_settled_last"]
+    note = (
+        f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin; "
+        f"load {data['load_1_min']:.1f}. Resident memory after the first board {first:.1f} MB, settled {settled:.1f} MB, after the last {last:.1f} MB."
+    )
     return f"{note}\n\n{markdown_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
 
 
-def _or_nothing(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _or_nothing(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else format(value, form) + unit
 
 
 def _yes(reached: bool | None) -> str:
@@ -270,15 +241,17 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "paste_files": files_table,
     "paste_panels": paste_panels_table,
     "gradcon": _gradcon,
-    "scoring": _scoring,
-    "scoring_pth_component": _scoring,
+    "scoring": scoring_table,
+    **{f"scoring_{family}": scoring_table for family in FAMILIES},
     "board_scale": _board_scale,
     "jitter": _jitter,
+    "jitter_hour": _jitter,
     "registration": _registration,
     "latency": _latency,
     "boards": _boards,
     "quantisation": quantisation_tables.decisions,
     "quantisation_speed": quantisation_tables.speed,
+    "precisions": quantisation_tables.precisions,
     "promise": promise_table,
     "promise_example": promise_example_table,
     "flips": lambda data: markdown_table(flips_table.HEAD, flips_table.rows(data)),

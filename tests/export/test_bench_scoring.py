@@ -60,7 +60,7 @@ def test_one_network_goes_all_ways_and_into_the_record(tmp_path: Path) -> None:
     assert figures["command"] == "boardgate bench scoring --preset best --threads 1"
     table = scoring_table(figures)
     assert len(table.splitlines()) == 2 + 2 + len(costs) // 2
-    assert "µs a joint at batch 64" in table
+    assert "processor µs a joint, batch 64" in table
 
 
 def test_an_unknown_family_or_preset_is_refused_by_name() -> None:
