@@ -153,10 +153,10 @@ def _jitter(data: dict[str, Any]) -> str:
         [f["name"], _or_nothing(f["value"], ".2f", f" {f['unit']}"), f"≤ {f['target']:g}", _yes(f["reached"])]
         for f in data["figures"]
     ]
-    first, settled, last = data["rss_mb_first_settled_last"]
+    first, settled, last = (f"{mb:.1f} MB" for mb in data["rss_mb_first_settled_last"])
     note = (
         f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin; "
-        f"load {data['load_1_min']:.1f}. Resident memory after the first board {first:.1f} MB, settled {settled:.1f} MB, after the last {last:.1f} MB."
+        f"load {data['load_1_min']:.1f}. Resident memory after the first board {first}, settled {settled}, at the end {last}."
     )
     return f"{note}\n\n{markdown_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
 
