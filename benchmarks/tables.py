@@ -156,7 +156,8 @@ def _jitter(data: dict[str, Any]) -> str:
     first, settled, last = (f"{mb:.1f} MB" for mb in data["rss_mb_first_settled_last"])
     note = (
         f"{data['boards']:,} boards of 50 joints, {data['engine']['engine']}, on the line twin; "
-        f"load {data['load_1_min']:.1f}. Resident memory after the first board {first}, settled {settled}, at the end {last}."
+        f"load {data['load_1_min']:.1f}. "
+        f"Resident memory after the first board {first}, settled {settled}, at the end {last}."
     )
     return f"{note}\n\n{markdown_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
 
