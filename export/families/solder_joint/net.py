@@ -8,6 +8,7 @@ they follow the authors' own published network. Pictures are (N, 3, 64, 64) floa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -58,17 +59,27 @@ class Autoencoder(nn.Module):
     kind of BatchNorm.
     """
 
+    CONVOLUTIONS: ClassVar[int] = 5
+
     def __init__(
         self, widths: tuple[int, ...], *, variational: bool, beta: float, norm: type[nn.BatchNorm2d] = nn.BatchNorm2d
     ) -> None:
         super().__init__()
-        if len(widths) != 5:
-            raise ValueError(f"widths: got {len(widths)}, the network has 5 encoder convolutions")
+        if len(widths) != self.CONVOLUTIONS:
+            raise ValueError(f"widths: got {len(widths)}, the network has {self.CONVOLUTIONS} encoder convolutions")
         self.beta = beta
-        self.encoder = _encoder(widths, norm)
-        self.mu_head = _convolution(widths[-1], LATENT_CHANNELS, norm)
-        self.logvar_head = _convolution(widths[-1], LATENT_CHANNELS, norm) if variational else None
-        self.decoder = _decoder(widths, norm)
+        self.encoder = self.make_encoder(widths, norm)
+        self.mu_head = convolution(widths[-1], LATENT_CHANNELS, norm)
+        self.logvar_head = convolution(widths[-1], LATENT_CHANNELS, norm) if variational else None
+        self.decoder = self.make_decoder(widths, norm)
+
+    def make_encoder(self, widths: tuple[int, ...], norm: type[nn.BatchNorm2d]) -> nn.Sequential:
+        """From the picture to features (N, widths[-1], 8, 8)."""
+        return _encoder(widths, norm)
+
+    def make_decoder(self, widths: tuple[int, ...], norm: type[nn.BatchNorm2d]) -> nn.Sequential:
+        """From the latent to the picture."""
+        return _decoder(widths, norm)
 
     def forward(self, x: Tensor) -> Reconstruction:
         """Reconstruct `x`. Samples the latent in training; in evaluation z is mu, so that a score is repeatable."""
@@ -102,8 +113,9 @@ def kl_divergence(out: Reconstruction) -> Tensor:
     return -0.5 * (1.0 + out.logvar - out.mu.square() - out.logvar.exp()).sum(dim=(1, 2, 3))
 
 
-def _convolution(c_in: int, c_out: int, norm: type[nn.BatchNorm2d]) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 3, padding=1), norm(c_out), nn.LeakyReLU())
+def convolution(c_in: int, c_out: int, norm: type[nn.BatchNorm2d], *, side: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution of `side` by `side`, BatchNorm, LeakyReLU; one zero round the map."""
+    return nn.Sequential(nn.Conv2d(c_in, c_out, side, stride=stride, padding=1), norm(c_out), nn.LeakyReLU())
 
 
 def _transposed(c_in: int, c_out: int, norm: type[nn.BatchNorm2d], activation: nn.Module) -> nn.Sequential:
@@ -113,7 +125,7 @@ def _transposed(c_in: int, c_out: int, norm: type[nn.BatchNorm2d], activation: n
 def _encoder(widths: tuple[int, ...], norm: type[nn.BatchNorm2d]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for k, (c_in, c_out) in enumerate(zip((3, *widths[:-1]), widths, strict=True)):
-        layers.append(_convolution(c_in, c_out, norm))
+        layers.append(convolution(c_in, c_out, norm))
         if k < POOLINGS:
             layers.append(nn.MaxPool2d(2, 2))
     return nn.Sequential(*layers)

@@ -24,7 +24,7 @@ from export.families.solder_joint.presets import OTHER_BETAS
 from export.families.solder_joint.teach_autoencoder import learn_constrained, learn_freely
 from export.onnx import run_torch
 from export.teaching import Samples, TeachingJob
-from export.train import EpochReport, FitReport
+from export.training_record import EpochReport, FitReport
 from export.workshop import Trained, TrainRequest, keep, read_samples, seeded, training_settings
 
 FAMILY, SPLIT = "solder_joint", "dev-test"
@@ -114,6 +114,8 @@ def entries(
     )
     begun = learn_freely(job)
     plain = _entry(bench, network, kind, seed, begun, losses, faults=_collapsed(bench, network))
+    if checkpoints is not None:
+        keep(_trained(study, bench, _plain(bench, network, kind), kind, seed), checkpoints / f"{kind}-{seed}")
     taught = learn_constrained(job, begun)
     best = begun.epochs + taught.report.best_epoch
     report = dataclasses.replace(taught.report, best_epoch=best, seconds=begun.seconds + taught.report.seconds)
@@ -121,6 +123,14 @@ def entries(
     if checkpoints is not None:
         keep(_trained(study, bench, network, name, seed), checkpoints / f"{name}-{seed}")
     return [plain, constrained]
+
+
+def _plain(bench: Bench, network: nn.Module, kind: str) -> nn.Module:
+    """The plain network of the same weights: without the averages that the constraint keeps."""
+    plain = bench.preset.variants[kind].build()
+    state = network.state_dict()
+    plain.load_state_dict({name: state[name] for name in plain.state_dict()})
+    return plain.eval()
 
 
 def _entry(

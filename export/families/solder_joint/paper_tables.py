@@ -27,21 +27,24 @@ from export.families.solder_joint.paper_figures import summary_of
 from export.families.solder_joint.paper_study import KINDS, SPLIT, Study, entries, read_bench
 from export.faults import WorkshopFault
 from export.onnx import tool_versions
-from export.train import EpochReport
+from export.training_record import EpochReport
 
 
 class StudyFault(WorkshopFault):
     """A study that cannot go on: which file, and what differs."""
 
 
-def run(study: Study, seeds: int, out: Path, checkpoints: Path | None, bar: Bar) -> dict[str, Any]:
-    """Teach what `out` lacks, every network of a seed before the next seed, and write after each; the file's content.
+def run(
+    study: Study, kinds: Sequence[str], seeds: int, out: Path, checkpoints: Path | None, bar: Bar
+) -> dict[str, Any]:
+    """Teach what `out` lacks of `kinds`, every network of a seed before the next seed, and write after each; the file's
+    content.
 
     Raises StudyFault when the file is of another study.
     """
     content = _begun(study, out)
     bench = read_bench(study)
-    wanted = [(kind, seed) for seed in range(seeds) for kind in KINDS]
+    wanted = [(kind, seed) for seed in range(seeds) for kind in kinds]
     there = {(entry["variant"], entry["seed"]) for entry in content["entries"]}
     for kind, seed in bar.trainings(wanted, there):
         made = entries(study, bench, kind, seed, checkpoints, bar.epoch)
@@ -116,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--float32", action="store_true", help="train in FP32 instead of bfloat16")
-    parser.add_argument("--checkpoints", type=Path, help="folder that keeps the constrained networks")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="these alone; all if not said")
+    parser.add_argument("--checkpoints", type=Path, help="folder that keeps the networks, plain and constrained")
     parser.add_argument("--json", type=Path, required=True)
     asked = parser.parse_args(arguments)
     study = Study(
@@ -129,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TextColumn("{task.fields[state]}"), console=Console()) as progress:
-        run(study, asked.seeds, asked.json, asked.checkpoints, Bar(progress, asked.epochs))
+        run(study, asked.kinds, asked.seeds, asked.json, asked.checkpoints, Bar(progress, asked.epochs))
 
 
 if __name__ == "__main__":
