@@ -75,6 +75,7 @@ class Contract(Settings):
     window: WindowSpec | None = None  # where the family judges windows of boards
     n_slices: Annotated[int, Field(ge=1, le=16)] | None = None  # where it judges pictures of several heights
     kinds: Annotated[tuple[Name, ...], Field(max_length=32)] = ()  # of defect, in the order of the output `kind`
+    onto_approved: bool = False  # crops are turned and moved to lie as the approved picture they are compared with
 
     @model_validator(mode="after")
     def _window_or_picture(self) -> Contract:
@@ -105,6 +106,8 @@ class Contract(Settings):
         if references and (len(references[0].shape) != 3 or references[0].shape[2:] != embeddings[0].shape[1:]):
             shapes = f"{references[0].shape} and {embeddings[0].shape}"
             raise ValueError(f"shapes of {REFERENCES!r} and {EMBEDDING!r}: {shapes}, expected (N, K, E) and (N, E)")
+        if self.onto_approved and not references:
+            raise ValueError(f"onto_approved: the graph has no {REFERENCES!r}, so nothing is approved")
         return self
 
     @property

@@ -27,7 +27,7 @@ from edge.drift import board_numbers
 from edge.gate import Judged
 from edge.image_statistics import ImageProbe
 from edge.judging import Judging
-from edge.lanes import compared, crops_of_regions, findings_of, load_lanes, regions_of
+from edge.lanes import compared, crops_of_lane, findings_of, load_lanes, regions_of
 from edge.recipe import Recipe
 from edge.register import NotRegistered, project
 from edge.registrars import registrar_of
@@ -100,7 +100,7 @@ class Inspection:
         for lane in self._lanes:
             seen = project(registration, lane.places, image.shape[:2])
             regions = regions_of(lane, seen)
-            crops = crops_of_regions(image, regions, lane.crops)
+            crops = crops_of_lane(lane, image, registration, seen, regions)
             deadline.stamp("crop")
             if regions:
                 scored = checked_scores(lane.scorer, compared(lane, seen, crops))

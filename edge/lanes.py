@@ -12,6 +12,8 @@ from edge.crop import crop_squares
 from edge.engine.fallback import load_with_fallback
 from edge.recipe import Place, Recipe
 from edge.references import Compared, Scorable, embedded, takes_references
+from edge.register import Registration
+from edge.register_aligned import crops_on_reference
 from edge.scorers import EngineChoice, ScoreBatch, Scorer, ScorerFault, load_scorer
 from edge.thresholds import Threshold
 
@@ -28,6 +30,7 @@ class Lane:
     places: tuple[Place, ...]
     crops: Image  # (places, crop_px, crop_px, 3) uint8, filled anew for every board
     references: Floats | None  # (places, K, E), what each is compared with; None where the family compares nothing
+    turned_back: bool = False  # crops lie as on the reference, as the contract asks where pictures are of one thing
 
 
 def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
@@ -44,6 +47,7 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
             check_stricter(where, place.threshold, threshold.of_part(place.part_number))
         side_px = bundle.manifest.contract.crop_px
         crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
+        aligned = recipe.settings.registration.method == "aligned"
         lanes.append(
             Lane(
                 bundle=bundle,
@@ -52,6 +56,7 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
                 places=places,
                 crops=crops,
                 references=_references(recipe, bundle, loaded.scorer, places),
+                turned_back=aligned and bundle.manifest.contract.onto_approved,
             )
         )
     return tuple(lanes)
@@ -131,6 +136,16 @@ def _peak(region: Region, heat: Floats) -> tuple[float, float]:
     row, column = np.unravel_index(int(heat.argmax()), heat.shape)
     x, y = ((float(k) + 0.5) / n - 0.5 for k, n in ((column, heat.shape[1]), (row, heat.shape[0])))
     return region.x_px + x * region.side_px, region.y_px + y * region.side_px
+
+
+def crops_of_lane(
+    lane: Lane, image: Image, registration: Registration, seen: Seen, regions: tuple[Region, ...]
+) -> Image:
+    """The crops of the places in view, in the lane's buffer: good until the next board."""
+    if lane.turned_back:
+        places = [place for place, *_ in seen]
+        return crops_on_reference(image, registration, places, lane.crops.shape[1], lane.crops[: len(seen)])
+    return crops_of_regions(image, regions, lane.crops)
 
 
 def crops_of_regions(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:

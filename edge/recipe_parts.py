@@ -20,10 +20,12 @@ from edge.crop import crop_squares
 from edge.recipe import Place
 from edge.recipe_table import TableRow, raise_if_any
 from edge.references import MAX_APPROVED, MAX_REFERENCES, references_fault
-from edge.register import NotRegistered, project
+from edge.register import NotRegistered, Registration, project
+from edge.register_aligned import AlignedRegistrar, crops_on_reference
 from edge.registrars import AnyRegistrar
 
 Kept = TypeVar("Kept")
+Seen = Sequence[tuple[Place, float, float, float]]  # places in view, with x_px, y_px, side_px there
 
 
 def turns_of_parts(file: Path, rows: Sequence[TableRow]) -> dict[str, tuple[int, ...]]:
@@ -52,19 +54,27 @@ def cut_parts(
     faults = []
     for name, image in boards.items():
         try:
-            seen = project(registrar.register(image), places, image.shape)
+            registration = registrar.register(image)
+            seen = project(registration, places, image.shape)
         except NotRegistered as err:
             faults.append(f"{name}: {err}")
             continue
         if len(seen) != len(places):
             faults.append(f"{name}: {len(seen)} of {len(places)} places lie whole in the picture")
-        centres = np.array([(x, y) for _, x, y, _ in seen], np.float64).reshape(-1, 2)
-        sides = np.array([side for *_, side in seen], np.float64)
-        crops = crop_squares(image, centres, sides, contract.crop_px)
+        turned_back = contract.onto_approved and isinstance(registrar, AlignedRegistrar)
+        crops = _cut(image, registration, seen, contract.crop_px, turned_back=turned_back)
         for (place, *_), crop in zip(seen, crops, strict=True):
             found[place.part_number].append(crop)
     raise_if_any(faults)
     return dict(found)
+
+
+def _cut(image: Image, registration: Registration, seen: Seen, crop_px: int, *, turned_back: bool) -> Image:
+    """As the station cuts them (`edge.lanes.crops_of_lane`)."""
+    if turned_back:
+        return crops_on_reference(image, registration, [place for place, *_ in seen], crop_px)
+    centres = np.array([(x, y) for _, x, y, _ in seen], np.float64).reshape(-1, 2)
+    return crop_squares(image, centres, np.array([side for *_, side in seen], np.float64), crop_px)
 
 
 def kept(crops: Sequence[Kept], turns_deg: Sequence[int]) -> list[Kept]:

@@ -28,6 +28,7 @@ from edge.references import (
 )
 from export.datasets import TRAIN_SPLIT, DataFault, DataSet, Row, contract_crops
 from export.graph_inputs import GraphInputs, Inputs
+from export.onto_reference import Onto
 from export.table_columns import column_of, parts_of
 
 REFERENCE_SPLIT = "reference"
@@ -35,10 +36,12 @@ REFERENCE_SPLIT = "reference"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
-    """The parts of a data set and the approved pictures of each, (P, K, h, h, 3) uint8 BGR."""
+    """The parts of a data set and the approved pictures of each, (P, K, h, h, 3) uint8 BGR; `onto` where crops are
+    turned and moved to lie as the first of them."""
 
     parts: tuple[str, ...]
     crops: Image
+    onto: bool = False
 
     def indices(self, rows: Sequence[Row]) -> NDArray[np.int64]:
         """Which part each row is of, (N,). Raises DataFault for one without approved pictures."""
@@ -47,6 +50,13 @@ class Approved:
         if strangers := sorted(set(parts.tolist()) - order.keys()):
             raise DataFault(f"parts {strangers[:5]} have no approved pictures; those that have: {self.parts[:5]} …")
         return np.array([order[part] for part in parts], np.int64)
+
+    def brought(self, crops: Image, rows: Sequence[Row]) -> Image:
+        """Rows' crops (N, h, w, 3) uint8 as they are compared. Raises DataFault."""
+        if not self.onto:
+            return crops
+        bring = {k: Onto(self.crops[k, 0]) for k in set(self.indices(rows).tolist())}
+        return np.stack([bring[k].brought(crop) for k, crop in zip(self.indices(rows).tolist(), crops, strict=True)])
 
     def golden(self, rows: Sequence[Row]) -> GoldenApproved:
         """Of the parts of a few rows alone, as a bundle holds them."""
@@ -79,12 +89,20 @@ def approved_of(data: DataSet, contract: Contract, n_references: int = MAX_REFER
     crops = contract_crops(data.folder, [row for rows in chosen.values() for row in rows], contract)
     pictures, start = [], 0
     for part, rows in chosen.items():
+        own = crops[start : start + len(rows)]
+        if contract.onto_approved:
+            own = np.stack([Onto(own[0]).brought(one) for one in own])
         try:
-            pictures.append(approved_pictures(crops[start : start + len(rows)], _turns(rows[0])))
+            pictures.append(approved_pictures(own, _turns(rows[0])))
         except ValueError as err:
             raise DataFault(f"{data.folder}: part {part!r}: {err}") from None
         start += len(rows)
-    return Approved(parts=tuple(chosen), crops=np.stack(pictures))
+    return Approved(parts=tuple(chosen), crops=np.stack(pictures), onto=contract.onto_approved)
+
+
+def as_compared(approved: Approved | None, crops: Image | Floats, rows: Sequence[Row]) -> Image | Floats:
+    """Rows' crops or windows as a graph of the family is given them."""
+    return crops if approved is None else approved.brought(np.asarray(crops, np.uint8), rows)
 
 
 def graph_inputs(
@@ -99,7 +117,9 @@ def scorable(approved: Approved | None, crops: Image | Floats, rows: Sequence[Ro
     are."""
     if approved is None:
         return crops
-    return Compared(np.asarray(crops, np.uint8), embedded(embedder, approved.crops)[approved.indices(rows)])
+    return Compared(
+        approved.brought(np.asarray(crops, np.uint8), rows), embedded(embedder, approved.crops)[approved.indices(rows)]
+    )
 
 
 def _candidates(data: DataSet) -> tuple[Row, ...]:

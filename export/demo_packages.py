@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 
 from edge.board import Image
+from edge.bundle import read_bundle
 from edge.recipe_new import ALIGNED, new_recipe
+from edge.references import takes_references
 from export.demo_board import DemoBoard
 from export.simulator.components.errors import Severity
 from export.simulator.xray.packages.defects import DEFECTS_OF
@@ -20,19 +22,24 @@ from export.simulator.xray.packages.package import draw_package
 PACKAGE_BUNDLE = Path(__file__).parent / "demo_package_bundle"
 PRODUCT, OTHER_PRODUCT = "PO-411", "PO-401"
 REFERENCE_SEED, SEED = 2040, 2041
+APPROVED_PACKAGES = 5
 DEFECTIVE_FRAC = 0.5
 REFDES = "U1"
 BUDGET_MS = 1_000
 
 
 def package_recipe(folder: Path, bundle: Path = PACKAGE_BUNDLE) -> Path:
-    """The recipe of one package type: a good package's picture, which the whole place is. Nothing is trained for it."""
+    """The recipe of one package type: a good package's whole picture is its place, and a few good packages are what
+    a bundle that compares holds others against. Nothing is trained for it."""
     source = folder.parent / f"{folder.name}-source"
     source.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(source / "reference.png"), draw_package(package_type(PRODUCT), (REFERENCE_SEED, 0)).image)
-    (source / "places.csv").write_text(f"component,x0,y0,x1,y1\n{REFDES},0,0,{PICTURE_PX - 1},{PICTURE_PX - 1}\n")
+    approved = [source / f"approved-{k}.png" for k in range(APPROVED_PACKAGES)]
+    for k, path in enumerate(approved):
+        cv2.imwrite(str(path), draw_package(package_type(PRODUCT), (REFERENCE_SEED, k)).image)
+    columns, row = "refdes,part_number,x0,y0,x1,y1", f"{REFDES},{PRODUCT},0,0,{PICTURE_PX - 1},{PICTURE_PX - 1}"
+    (source / "places.csv").write_text(f"{columns}\n{row}\n")
     new_recipe(
-        reference=source / "reference.png",
+        reference=approved[0],
         places=source / "places.csv",
         bundle=bundle,
         out=folder,
@@ -40,6 +47,7 @@ def package_recipe(folder: Path, bundle: Path = PACKAGE_BUNDLE) -> Path:
         part_number=PRODUCT,
         verdict_budget_ms=BUDGET_MS,
         registration=ALIGNED,
+        good=approved if takes_references(read_bundle(bundle).manifest.contract) else (),
     )
     return folder
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from export.datasets import Row
 
-PART_COLUMNS = ("part_number", "component")  # of a board, or of what is mounted on it
+# Of a board, or of what is mounted on it, or of a package by itself.
+PART_COLUMNS = ("part_number", "component", "package_type")
 UNKNOWN = frozenset({"", "unknown"})
 
 

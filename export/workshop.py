@@ -19,7 +19,7 @@ from torch import nn
 
 from edge.bundle import Contract
 from edge.families import FAMILIES as STATION_FAMILIES
-from export.approved import approved_of
+from export.approved import approved_of, as_compared
 from export.checkpoint import CheckpointFault, CheckpointRecord, read_checkpoint, write_checkpoint
 from export.datasets import (
     TRAIN_SPLIT,
@@ -190,9 +190,13 @@ def read_samples(
         variant=variant,
     )
     graph_input = partial(STATION_FAMILIES[request.family].graph_input, contract=contract)
-    val_crops = contract_inputs(request.data, val_rows, contract)
+    approved = approved_of(data, contract)
+    good_rows = [row for row in train_rows if row.is_good]
+    train_crops, val_crops = (
+        as_compared(approved, contract_inputs(request.data, rows, contract), rows) for rows in (good_rows, val_rows)
+    )
     return contract, Samples(
-        train=graph_input(contract_inputs(request.data, [r for r in train_rows if r.is_good], contract)),
+        train=graph_input(train_crops),
         train_rows=train_rows,
         val_rows=val_rows,
         val_crops=val_crops,
@@ -200,7 +204,7 @@ def read_samples(
         all_rows=data.rows,
         data=fingerprint(data, train_rows, val_rows),
         graph_input=graph_input,
-        approved=approved_of(data, contract),
+        approved=approved,
     )
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from edge.board import Image
+from edge.recipe import Place
 from edge.recipe_new import ALIGNED
 from edge.register import NotRegistered
-from edge.register_aligned import AlignedRegistrar
+from edge.register_aligned import AlignedRegistrar, crops_on_reference
 from edge.registrars import registrar_of
 from export.simulator.xray.packages.grid import OPTICAL_TYPES, package_type
 from export.simulator.xray.packages.package import draw_package
@@ -56,3 +57,13 @@ def test_another_product_a_blank_and_a_turned_one_are_refused() -> None:
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(NotRegistered, match="another size"):
         AlignedRegistrar(REFERENCE, ALIGNED).register(REFERENCE[:-2])
+
+
+def test_what_is_compared_is_cut_as_the_reference_lies() -> None:
+    place = Place(refdes="U1", x_px=127.5, y_px=127.5, side_px=256.0)
+    image, _ = turned(REFERENCE, 2.0, -1.5, 1.5)
+    registration = AlignedRegistrar(REFERENCE, ALIGNED).register(image)
+    (crop,) = crops_on_reference(image, registration, [place], 256)
+    inner = slice(16, 240)  # the rim was not in the picture
+    apart = [np.abs(one[inner, inner].astype(int) - REFERENCE[inner, inner]).mean() for one in (crop, image)]
+    assert apart[0] < 0.35 * apart[1]

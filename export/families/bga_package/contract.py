@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from edge.bundle import Contract, TensorSpec
+from edge.bundle import EMBEDDING, REFERENCES, Contract, TensorSpec
+from edge.references import MAX_APPROVED
 from export.families import one_of
 from export.families.bga_package.presets import Variant
 
@@ -30,19 +31,29 @@ def contract(*, channels: str, normalisation: str, places: bool, variant: Varian
     if variant.kinds:
         meaning = "how strongly each kind shows: its greatest evidence anywhere in the picture, above 0"
         outputs.append(TensorSpec(name="kind", shape=("N", len(variant.kinds)), dtype="float32", meaning=meaning))
+    crops = TensorSpec(
+        name="crops",
+        shape=("N", 1, INPUT_PX, INPUT_PX),
+        dtype="float32",
+        meaning=f"{channels} pictures, {normalisation}, one channel",
+    )
+    inputs = (crops,)
+    if variant.embedding_size:
+        size = variant.embedding_size
+        meaning = "embeddings of the approved pictures of each package's part number, repeated to fill"
+        inputs = (
+            crops,
+            TensorSpec(name=REFERENCES, shape=("N", MAX_APPROVED, size), dtype="float32", meaning=meaning),
+        )
+        meaning = "what an approved picture is kept as"
+        outputs.append(TensorSpec(name=EMBEDDING, shape=("N", size), dtype="float32", meaning=meaning))
     return Contract(
         crop_px=INPUT_PX,
         region_scale=PLACE_SCALE if places else WHOLE_SCALE,
         channels=channels,
         normalisation=normalisation,
-        inputs=(
-            TensorSpec(
-                name="crops",
-                shape=("N", 1, INPUT_PX, INPUT_PX),
-                dtype="float32",
-                meaning=f"{channels} pictures, {normalisation}, one channel",
-            ),
-        ),
+        inputs=inputs,
         outputs=tuple(outputs),
         kinds=variant.kinds,
+        onto_approved=bool(variant.embedding_size),
     )

@@ -18,45 +18,66 @@ from export.families.bga_package.lessons import KINDS
 RARE = 1e-3  # a place's chance of a defect before anything is learned: the first steps are not lost on the ground
 FOCUS = 2.0  # exponent of the focal loss (Lin et al., arXiv 1708.02002): sure places hardly count
 PICTURE_WEIGHT = 1.0
+WIDTHS = (8, 16, 32, 64)  # channels at 128, 64, 32 and 16 places a side
 
 
-class DefectNet(nn.Module):
-    """`widths`: channels at 128, 64, 32 and 16 places a side."""
+class PlaceNet(nn.Module):
+    """From the features of a picture's places, which `fine` gives, to each kind's odds there. `third` and `fourth`:
+    channels at 32 and 16 places a side."""
 
-    def __init__(self, widths: tuple[int, int, int, int] = (8, 16, 32, 64), kinds: int = len(KINDS)) -> None:
+    def __init__(self, fine: nn.Sequential, third: int, fourth: int, kinds: int) -> None:
         super().__init__()
-        first, second, third, fourth = widths
-        self.fine = nn.Sequential(
-            *_convolution(1, first, side=5, stride=2),
-            *_convolution(first, second, stride=2),
-            *_convolution(second, third, stride=2),
-            *_convolution(third, third),
-        )
-        self.wide_in = nn.Sequential(*_convolution(third, fourth, stride=2), *_convolution(fourth, fourth))
+        self.fine = fine
+        self.wide_in = nn.Sequential(*convolution(third, fourth, stride=2), *convolution(fourth, fourth))
         self.whole = nn.Linear(fourth, fourth)
-        self.wide_out = nn.Sequential(*_convolution(fourth, fourth), nn.Conv2d(fourth, 4 * third, 1))
+        self.wide_out = nn.Sequential(*convolution(fourth, fourth), nn.Conv2d(fourth, 4 * third, 1))
         self.enlarge = nn.PixelShuffle(2)
-        self.join = nn.Sequential(*_convolution(2 * third, fourth, side=1))
+        self.join = nn.Sequential(*convolution(2 * third, fourth, side=1))
         self.head = nn.Conv2d(fourth, kinds, 1)
         nn.init.constant_(self.head.bias, math.log(RARE / len(KINDS)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Log odds of each kind at each place, (N, K, 32, 32)."""
-        fine = self.fine(x)
+    def log_odds(self, fine: Tensor) -> Tensor:
+        """Features (N, third, 32, 32) to log odds (N, K, 32, 32)."""
         wide = self.wide_in(fine)
         wide = torch.relu(wide + self.whole(wide.mean(dim=(2, 3)))[:, :, None, None])
         coarse = torch.relu(self.enlarge(self.wide_out(wide)))
         return self.head(self.join(torch.cat([fine, coarse], dim=1)))
 
-    def loss(self, x: Tensor, marks: Tensor, counts: Tensor) -> Tensor:
-        """Focal loss of the places plus cross-entropy of whole pictures. `marks` (N, K, 32, 32) and `counts`
-        (N, 32, 32) are 0 or 1, float."""
-        logits = self(x).float()
-        plain = functional.binary_cross_entropy_with_logits(logits, marks, reduction="none")
-        surprise = 1 - torch.exp(-plain)
-        places = (plain * surprise.pow(FOCUS) * counts[:, None]).sum() / marks.sum().clamp(min=1.0)
-        whole = functional.binary_cross_entropy_with_logits(evidence(logits, (1, 2, 3)), marks.amax(dim=(1, 2, 3)))
-        return places + PICTURE_WEIGHT * whole
+    def of_lessons(self, x: Tensor, *beside: Tensor) -> Tensor:
+        """Log odds (N, K, 32, 32) of the pictures of lessons, with what else a net learns from."""
+        raise NotImplementedError
+
+    def loss(self, x: Tensor, marks: Tensor, counts: Tensor, *beside: Tensor) -> Tensor:
+        """`marked_loss` of pictures (N, 1, 256, 256)."""
+        return marked_loss(self.of_lessons(x, *beside), marks, counts)
+
+
+class DefectNet(PlaceNet):
+    """Judges a picture by itself."""
+
+    def __init__(self, widths: tuple[int, int, int, int] = WIDTHS, kinds: int = len(KINDS)) -> None:
+        first, second, third, fourth = widths
+        fine = nn.Sequential(*stem(first, second, third), *convolution(third, third))
+        super().__init__(fine, third, fourth, kinds)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Log odds of each kind at each place, (N, K, 32, 32)."""
+        return self.log_odds(self.fine(x))
+
+    def of_lessons(self, x: Tensor, *beside: Tensor) -> Tensor:
+        """Log odds (N, K, 32, 32): of the pictures themselves."""
+        return self(x)
+
+
+def marked_loss(log_odds: Tensor, marks: Tensor, counts: Tensor) -> Tensor:
+    """Focal loss of the places plus cross-entropy of whole pictures. `log_odds` (N, K, 32, 32); `marks` (N, K, 32, 32)
+    and `counts` (N, 32, 32) are 0 or 1, float."""
+    logits = log_odds.float()
+    plain = functional.binary_cross_entropy_with_logits(logits, marks, reduction="none")
+    surprise = 1 - torch.exp(-plain)
+    places = (plain * surprise.pow(FOCUS) * counts[:, None]).sum() / marks.sum().clamp(min=1.0)
+    whole = functional.binary_cross_entropy_with_logits(evidence(logits, (1, 2, 3)), marks.amax(dim=(1, 2, 3)))
+    return places + PICTURE_WEIGHT * whole
 
 
 class DefectScore(nn.Module):
@@ -73,9 +94,13 @@ class DefectScore(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score (N,), map (N, 32, 32) and kind (N, K); all above 0, higher is worse."""
-        logits = self.net(x)
-        places = functional.softplus(evidence(logits, (1,)))
-        return places.amax(dim=(1, 2)), places, functional.softplus(logits.amax(dim=(2, 3)))
+        return judged(self.net(x))
+
+
+def judged(log_odds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log odds (N, K, 32, 32) to score (N,), map (N, 32, 32) and kind (N, K), as `DefectScore` says."""
+    places = functional.softplus(evidence(log_odds, (1,)))
+    return places.amax(dim=(1, 2)), places, functional.softplus(log_odds.amax(dim=(2, 3)))
 
 
 def evidence(logits: Tensor, dim: tuple[int, ...]) -> Tensor:
@@ -84,5 +109,15 @@ def evidence(logits: Tensor, dim: tuple[int, ...]) -> Tensor:
     return (torch.log(torch.exp(logits - top).sum(dim=dim, keepdim=True)) + top).squeeze(dim)
 
 
-def _convolution(c_in: int, c_out: int, *, side: int = 3, stride: int = 1) -> list[nn.Module]:
+def stem(first: int, second: int, third: int) -> list[nn.Module]:
+    """Pictures (N, 1, 256, 256) to features (N, third, 32, 32)."""
+    return [
+        *convolution(1, first, side=5, stride=2),
+        *convolution(first, second, stride=2),
+        *convolution(second, third, stride=2),
+    ]
+
+
+def convolution(c_in: int, c_out: int, *, side: int = 3, stride: int = 1) -> list[nn.Module]:
+    """With BatchNorm and ReLU."""
     return [nn.Conv2d(c_in, c_out, side, stride, side // 2, bias=False), nn.BatchNorm2d(c_out), nn.ReLU()]

@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge.board import Floats
-from export.families.bga_package.defect_net import DefectNet, DefectScore
-from export.families.bga_package.lessons import Lessons, Shelf, as_crops, draw_lessons
+from export.families.bga_package.balls import Grey
+from export.families.bga_package.compared_lessons import AnyShelf, ComparedLessons, PartShelf, draw_compared
+from export.families.bga_package.compared_net import ComparedNet
+from export.families.bga_package.defect_net import DefectNet, judged
+from export.families.bga_package.lessons import Lessons, as_crops, draw_lessons
 from export.families.bga_package.linear import cosine_scores
 from export.metrics import auroc
 from export.one_cycle import OneCycle
-from export.onnx import run_torch
 from export.pca import fit_pca
 from export.training_record import EpochReport, FitReport, TrainingFault, TrainingRecord
 
@@ -29,6 +31,7 @@ MIN_GOOD = 8
 WARM_UP_FRAC = 0.2  # of the steps, in which the learning rate rises
 VAL_PICTURES, CHECK_PICTURES = 96, 192
 
+Net = DefectNet | ComparedNet
 GraphInput = Callable[[NDArray[np.uint8]], Floats]
 
 
@@ -74,9 +77,9 @@ class PaintCheck:
 
 
 def fit_defects(
-    network: DefectNet,
-    train: Shelf,
-    val: Shelf,
+    network: Net,
+    train: AnyShelf,
+    val: AnyShelf,
     graph_input: GraphInput,
     settings: DefectSettings,
     seed: int,
@@ -92,12 +95,10 @@ def fit_defects(
     record = TrainingRecord(on_epoch)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    told = _tensors(draw_lessons(val, VAL_PICTURES, np.random.default_rng(0)), graph_input)
+    told = _tensors(_drawn(val, VAL_PICTURES, np.random.default_rng(0)), graph_input)
     run = _Run(network, settings)
     for _ in range(settings.epochs):
-        losses = [
-            run.step(*_tensors(draw_lessons(train, settings.batch, rng), graph_input)) for _ in range(settings.steps)
-        ]
+        losses = [run.step(*_tensors(_drawn(train, settings.batch, rng), graph_input)) for _ in range(settings.steps)]
         record.add(float(np.mean(losses)), run.mean_loss(*told), run.cycle.learning_rate)
     run.cycle.take_mean()
     return record.report()
@@ -106,34 +107,47 @@ def fit_defects(
 class _Run:
     """One training: a step's loss, and that of the mean weights."""
 
-    def __init__(self, network: DefectNet, settings: DefectSettings) -> None:
+    def __init__(self, network: Net, settings: DefectSettings) -> None:
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)
         mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.mean_decay), use_buffers=True)
         self.cycle = OneCycle(network, settings, warm_up_frac=WARM_UP_FRAC, mean=mean)
 
-    def step(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
+    def step(self, *lessons: Tensor) -> float:
         self.network.train()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16):
-            loss = self.network.loss(x.contiguous(memory_format=torch.channels_last), marks, counts)
+            loss = self.network.loss(*lessons)
         return self.cycle.step(loss)
 
     @torch.no_grad()
-    def mean_loss(self, x: Tensor, marks: Tensor, counts: Tensor) -> float:
+    def mean_loss(self, *lessons: Tensor) -> float:
         """The loss of the mean weights."""
-        return float(self.cycle.mean.module.eval().loss(x, marks, counts))
+        return float(self.cycle.mean.module.eval().loss(*lessons))
 
 
-def check_paint(network: DefectNet, learned: Floats, val: Shelf, graph_input: GraphInput) -> PaintCheck:
+def check_paint(network: Net, learned: Floats, val: AnyShelf, graph_input: GraphInput) -> PaintCheck:
     """Hold a trained net against a linear reconstruction of the good training inputs `learned` (N, 1, h, w), on painted
     packages of validation. Real defects take no part, so a customer without any has the check too."""
-    drawn = draw_lessons(val, CHECK_PICTURES, np.random.default_rng(1))
-    x, bad = graph_input(as_crops(drawn.pictures)), drawn.defective
-    scores = run_torch(DefectScore(network), x).score
-    line = cosine_scores(fit_pca(learned, 8), x)
+    drawn = _drawn(val, CHECK_PICTURES, np.random.default_rng(1))
+    x, _, _, *beside = _tensors(drawn, graph_input)
+    with torch.no_grad():
+        scores = judged(network.eval().of_lessons(x, *beside))[0].numpy()
+    line, bad = cosine_scores(fit_pca(learned, 8), x.numpy()), drawn.defective
     return PaintCheck(network_auroc=auroc(scores[~bad], scores[bad]), pca_auroc=auroc(line[~bad], line[bad]))
 
 
-def _tensors(lessons: Lessons, graph_input: GraphInput) -> tuple[Tensor, Tensor, Tensor]:
-    x = torch.from_numpy(graph_input(as_crops(lessons.pictures)))
-    return x, torch.from_numpy(lessons.marks.astype(np.float32)), torch.from_numpy(lessons.counts.astype(np.float32))
+def _drawn(shelf: AnyShelf, n: int, rng: np.random.Generator) -> Lessons:
+    return draw_compared(shelf, n, rng) if isinstance(shelf, PartShelf) else draw_lessons(shelf, n, rng)
+
+
+def _tensors(lessons: Lessons, graph_input: GraphInput) -> tuple[Tensor, ...]:
+    """What a net's loss takes."""
+    told = torch.from_numpy(lessons.marks.astype(np.float32)), torch.from_numpy(lessons.counts.astype(np.float32))
+    if not isinstance(lessons, ComparedLessons):
+        return _pictures(lessons.pictures, graph_input), *told
+    approved = _pictures(lessons.approved, graph_input), torch.from_numpy(lessons.compared)
+    return _pictures(lessons.pictures, graph_input), *told, *approved
+
+
+def _pictures(grey: Grey, graph_input: GraphInput) -> Tensor:
+    return torch.from_numpy(graph_input(as_crops(grey))).contiguous(memory_format=torch.channels_last)

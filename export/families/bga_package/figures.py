@@ -24,12 +24,11 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # after the choice of what draws
 
 from edge.board import Image
-from edge.families.bga_package import graph_input
 from export.families.bga_package.study_data import GOOD, Judged, draw_judged
-from export.graph_inputs import onnx_session
-from export.onnx import onnx_from_torch
+from export.families.bga_package.study_methods import Answers, judge_of
 from export.simulator.xray.packages import Look
-from export.workshop import Trained, trained_before
+from export.table_columns import parts_of
+from export.workshop import trained_before
 
 GOOD_COLOUR, LINE_COLOUR = "#4878a8", "#202020"
 WAY_COLOURS = ("#8fb08c", "#e0b050", "#d88040", "#b84a4a", "#7a4a90", "#506070")
@@ -74,16 +73,17 @@ def _densities(axis: Any, densities: Json, method: str) -> None:
     axis.set_yticks([])
 
 
-def sheet_figure(trained: Trained, judged: Judged, threshold: float, out: Path, name: str) -> Path:
+def sheet_figure(
+    answers: Answers, kinds: Sequence[str], judged: Judged, threshold: float, out: Path, name: str
+) -> Path:
     """Packages with the map over them: what lies there, what the net says and where."""
-    module = trained.recipe.scored(trained.network, trained.scores[0])
-    session = onnx_session(onnx_from_torch(module, trained.contract), 1)
+    if answers.map is None or answers.kind is None:
+        raise ValueError("a figure of what lies where needs a map and kinds")
     cells = []
-    for crop, label, strength in zip(judged.crops, judged.label, judged.strength, strict=True):
-        x = graph_input(crop[None], trained.contract)
-        score, places, kinds = session.run(["score", "map", "kind"], {"crops": x})
-        said = trained.contract.kinds[int(kinds[0].argmax())] if score[0] > threshold else GOOD
-        cells.append(_cell(crop, places[0], f"{label} {strength}".strip(), f"{said} {score[0]:.1f}"))
+    for k, crop in enumerate(judged.crops):
+        said = kinds[int(answers.kind[k].argmax())] if answers.score[k] > threshold else GOOD
+        truth = f"{judged.label[k]} {judged.strength[k]}".strip()
+        cells.append(_cell(crop, answers.map[k], truth, f"{said} {answers.score[k]:.1f}"))
     while len(cells) % SHEET_COLUMNS:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.hstack(cells[k : k + SHEET_COLUMNS]) for k in range(0, len(cells), SHEET_COLUMNS)]
@@ -122,11 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     trained = trained_before(asked.checkpoint, asked.data)
     samples = trained.samples
-    module = trained.recipe.scored(trained.network, trained.scores[0])
-    scores = onnx_session(onnx_from_torch(module, trained.contract), 1).run(["score"], {"crops": samples.val})[0]
-    threshold = float(np.quantile(scores[samples.val_good], 0.99, method="higher"))
+    judge = judge_of(trained.recipe.scored(trained.network, trained.scores[0]), trained.contract, asked.data)
+    good = np.asarray(samples.val_crops, np.uint8)[samples.val_good]
+    scores = judge(good, parts_of(samples.val_rows)[samples.val_good]).score
+    threshold = float(np.quantile(scores, 0.99, method="higher"))
     judged = draw_judged(Look(asked.look), n_good=3, n_each=1)
-    print(sheet_figure(trained, judged, threshold, asked.out, asked.look))
+    answers = judge(judged.crops, judged.part)
+    print(sheet_figure(answers, trained.contract.kinds, judged, threshold, asked.out, asked.look))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,13 @@ def _paint_ball(picture: Floats, balls: Balls, kind: str, rng: Rng) -> Floats:
 
 
 def _lesson(shelf: Shelf, index: int, marks: NDArray[np.bool_], rng: Rng) -> tuple[Grey, NDArray[np.bool_]]:
-    picture, balls = _placed(shelf.pictures[index], shelf.balls[index], rng)
+    grey = shelf.pictures[index]
+    return told(*placed(grey, shelf.balls[index], draw_placement(grey.shape[0], rng)), marks, rng)
+
+
+def told(picture: Floats, balls: Balls, marks: NDArray[np.bool_], rng: Rng) -> tuple[Grey, NDArray[np.bool_]]:
+    """A placed picture as a lesson: left good or made defective, lit anew or not. Sets `marks` (K, 32, 32), and returns
+    the picture (h, w) uint8 with the places that are told, (32, 32)."""
     touched = np.zeros((PLACES, PLACES), np.bool_)
     if rng.random() < GOOD_FRAC:
         if len(balls) and rng.random() < PASTED_FRAC:
@@ -116,10 +122,14 @@ def _lesson(shelf: Shelf, index: int, marks: NDArray[np.bool_], rng: Rng) -> tup
             cells = _cells(mask)
             marks[KINDS.index(kind)] |= cells
             touched |= cells
-    if rng.random() < RELIT_FRAC:
-        picture = _relit(picture, rng)
+    picture = maybe_relit(picture, rng)
     rim = cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~touched
-    return np.rint(picture).clip(0, 255).astype(np.uint8), ~rim
+    return as_grey(picture), ~rim
+
+
+def as_grey(picture: Floats) -> Grey:
+    """To the nearest grey level, (h, w) uint8."""
+    return np.rint(picture).clip(0, 255).astype(np.uint8)
 
 
 def _painted(picture: Floats, balls: Balls, rng: Rng) -> tuple[str, Floats]:
@@ -156,10 +166,17 @@ def _cells(mask: Floats) -> NDArray[np.bool_]:
     return np.asarray(rows.reshape(PLACES, PLACES, PLACE_PX).max(axis=2) > 0.3)
 
 
-def _placed(picture: Grey, balls: Balls, rng: Rng) -> tuple[Floats, Balls]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a picture's pixels go: `move` (2, 3); `exact` where no pixel has to be interpolated."""
+
+    move: NDArray[np.float64]
+    exact: bool
+
+
+def draw_placement(side_px: int, rng: Rng) -> Placement:
     """Mirrored and turned by quarters; half of the pictures also scaled, turned and moved a little."""
-    side = picture.shape[0]
-    middle = (side - 1) / 2
+    middle = (side_px - 1) / 2
     matrix = np.eye(2)
     if rng.random() < 0.5:
         matrix = matrix @ np.array([[-1.0, 0.0], [0.0, 1.0]])
@@ -173,18 +190,29 @@ def _placed(picture: Grey, balls: Balls, rng: Rng) -> tuple[Floats, Balls]:
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ scale @ matrix
         shift = rng.uniform(-3, 3, 2)
     move = np.concatenate([matrix, (np.array([middle, middle]) @ (np.eye(2) - matrix.T) + shift)[:, None]], axis=1)
-    flags = cv2.INTER_NEAREST if exact else cv2.INTER_LINEAR
-    placed = cv2.warpAffine(picture, move, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    places = balls.places_px @ matrix.T + move[:, 2]
+    return Placement(move=move, exact=exact)
+
+
+def placed(picture: Grey, balls: Balls, placement: Placement) -> tuple[Floats, Balls]:
+    """A picture (h, w) as it is placed, float32, and the balls that are still inside."""
+    side, move = picture.shape[0], placement.move
+    flags = cv2.INTER_NEAREST if placement.exact else cv2.INTER_LINEAR
+    lies = cv2.warpAffine(picture, move, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    places = balls.places_px @ move[:, :2].T + move[:, 2]
     inside = ((places > 0.02 * side) & (places < 0.98 * side)).all(axis=1)
-    larger = float(np.sqrt(abs(np.linalg.det(matrix))))
+    larger = float(np.sqrt(abs(np.linalg.det(move[:, :2]))))
     moved = Balls(
         places_px=places[inside],
         radii_px=balls.radii_px[inside] * larger,
         pitch_px=balls.pitch_px * larger,
         dark=balls.dark,
     )
-    return placed.astype(np.float32), moved
+    return lies.astype(np.float32), moved
+
+
+def maybe_relit(picture: Floats, rng: Rng) -> Floats:
+    """Half of the pictures, as another station would take them."""
+    return _relit(picture, rng) if rng.random() < RELIT_FRAC else picture
 
 
 def _relit(picture: Floats, rng: Rng) -> Floats:

@@ -159,7 +159,7 @@ TABLES: dict[str, Callable[[Json], str]] = {
 
 def _grouped(content: Json, part: str) -> list[tuple[tuple[str, str], list[Json]]]:
     """Entries that have a part, by set and method, in the order in which methods are always shown."""
-    order = ["rules", "PCA-48", "paper/vae", "best/places"]
+    order = ["rules", "PCA-48", "paper/vae", "best/places", "best/compared"]
     found: dict[tuple[str, str], list[Json]] = {}
     for entry in content["entries"]:
         if part in entry:

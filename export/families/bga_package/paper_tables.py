@@ -7,7 +7,8 @@
 Sets of the twin are drawn into DIR where they are not there yet. The file is written after every training; what it
 holds already is not trained again, nor is what lies among DIR's checkpoints. `--speed` times all methods in
 turn, one package and one thread at a time. Only good pictures are learned from; thresholds are the 99th percentile of
-good validation ones.
+good validation ones. `best/compared` holds every package against the approved pictures of its part number in the set;
+real tiles have none.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ METHODS: dict[str, Callable[[StudySet, int, Path, int | None], Method]] = {
     "rules": lambda data, seed, kept, epochs: rules_method(data, seed),
     "PCA-48": lambda data, seed, kept, epochs: line_method(data, seed),
     "paper/vae": lambda data, seed, kept, epochs: trained_method(data, "paper", "vae", seed, kept, epochs),
+    "best/compared": lambda data, seed, kept, epochs: trained_method(data, "best", "compared", seed, kept, epochs),
     "best/places": lambda data, seed, kept, epochs: trained_method(data, "best", "places", seed, kept, epochs),
 }
+COMPARES = frozenset({"best/compared"})  # real tiles are of one package, each of another place of it
 SAME_FOR_EVERY_SEED = frozenset({"rules", "PCA-48"})
 SPEED_ROUNDS = 300
 KEPT = "checkpoints"  # below the work folder
@@ -63,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     content = _begun(asked)
     for name in asked.sets:
-        wanted = [(m, s) for m in asked.methods for s in _seeds_of(m, asked.seeds)]
+        methods = [m for m in asked.methods if not (name == "real" and m in COMPARES)]
+        wanted = [(m, s) for m in methods for s in _seeds_of(m, asked.seeds)]
         done = [*content["entries"], *content["refused"]]
         there = {(e["method"], e["seed"]) for e in done if e["set"] == name}
         missing = [pair for pair in wanted if pair not in there]
@@ -92,9 +96,10 @@ def _timed_methods(data: StudySet) -> list[Method]:
     return [
         rules_method(data),
         line_method(data),
-        untrained_method("paper", "vae"),
-        untrained_method("paper", "vae_wide"),
-        untrained_method("best", "places"),
+        untrained_method(data, "paper", "vae"),
+        untrained_method(data, "paper", "vae_wide"),
+        untrained_method(data, "best", "compared"),
+        untrained_method(data, "best", "places"),
     ]
 
 
@@ -104,7 +109,8 @@ def _seeds_of(method: str, seeds: Sequence[int]) -> Sequence[int]:
 
 def entry_of(data: StudySet, method: Method) -> Json:
     """All figures of one method on one set."""
-    judged, val_good = method.judge(data.judged.crops), method.judge(data.val_good).score
+    judged = method.judge(data.judged.crops, data.judged.part)
+    val_good = method.judge(data.val_good, data.val_part).score
     entry: Json = {
         "set": data.name,
         "method": method.name,
@@ -118,7 +124,8 @@ def entry_of(data: StudySet, method: Method) -> Json:
     if data.paper:
         good = data.judged.label == GOOD
         known = data.judged.group[good] == "known"  # as the poster's: part numbers that were learned from
-        made = {name: method.judge(crops[known]).score for name, crops in data.paper.items()}
+        parts = data.judged.part[good][known]
+        made = {name: method.judge(crops[known], parts).score for name, crops in data.paper.items()}
         entry["paper"] = paper_figures(judged.score[good][known], made, val_good)
     return entry
 
@@ -129,10 +136,10 @@ def speed_of(data: StudySet, methods: Sequence[Method], rounds: int = SPEED_ROUN
     processor: dict[str, list[float]] = {method.name: [] for method in methods}
     clock: dict[str, list[float]] = {method.name: [] for method in methods}
     for k in range(rounds + 1):
-        crop = data.judged.crops[k % len(data.judged) :][:1]
+        one = slice(k % len(data.judged), k % len(data.judged) + 1)
         for method in methods:
             begun, begun_cpu = time.perf_counter(), time.thread_time()
-            method.judge(crop)
+            method.judge(data.judged.crops[one], data.judged.part[one])
             processor[method.name].append(1e3 * (time.thread_time() - begun_cpu))
             clock[method.name].append(1e3 * (time.perf_counter() - begun))
     return {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from export.families.bga_package.compared_net import EMBEDDING_SIZE, ComparedNet
 from export.families.bga_package.defect_net import DefectNet
 from export.families.bga_package.defect_training import DefectSettings
 from export.families.bga_package.lessons import KINDS, PLACES
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAP_PX = PLACES  # a side of every map: small ones are enough to point, the station enlarges them where it draws
 TINY_MAP_PX = 16
+ODDS = "ln(1 + odds of any defect) at each place"
 
 # The poster gives neither widths nor the length of the latent vector. `vae` is what a processor core trains in minutes;
 # `vae_wide`, twice as wide, takes four times as long.
@@ -41,6 +43,7 @@ class Variant:
     map_px: int
     map_meaning: str
     kinds: tuple[str, ...] = ()
+    embedding_size: int = 0  # of an approved picture; 0 where it compares nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,17 +110,19 @@ PRESETS: dict[str, Preset] = {
         teach=teach_vae,
     ),
     "best": Preset(
-        summary="says what is wrong and where: a small convolutional net, taught by defects painted on good packages",
+        summary="says what is wrong and where, beside approved pictures; taught by defects painted on good packages",
         variants={
-            "places": Variant(
-                build=DefectNet,
-                scores=("odds",),
+            "compared": Variant(
+                build=ComparedNet,
+                scores=("odds_beside_approved",),
                 map_px=PLACES,
-                map_meaning="ln(1 + odds of any defect) at each place",
+                map_meaning=ODDS,
                 kinds=KINDS,
-            )
+                embedding_size=EMBEDDING_SIZE,
+            ),
+            "places": Variant(build=DefectNet, scores=("odds",), map_px=PLACES, map_meaning=ODDS, kinds=KINDS),
         },
-        default_variant="places",
+        default_variant="compared",
         training=BEST_TRAINING,
         teach=teach_defects,
     ),

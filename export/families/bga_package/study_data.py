@@ -2,7 +2,9 @@
 
 A set has good pictures to learn from, good ones to take the threshold from, and others to be judged. On the twin the
 judged ones are drawn for the study beside the data set, so that every kind and strength is there as often; half of them
-are of part numbers that training never saw.
+are of part numbers that training never saw. What a method that compares holds them against are the set's own approved
+pictures, three good packages of every part number that are judged nowhere; as at a station, all are brought onto the
+first of them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from export.simulator.xray.packages import (
     XRAY_TYPES,
     Look,
     PackageDefect,
-    PackageType,
     draw_package,
     package_type,
     place_balls,
@@ -32,6 +33,7 @@ from export.simulator.xray.packages import (
     write_package_set,
 )
 from export.simulator.xray.packages.sets import UNSEEN_TYPES
+from export.table_columns import parts_of
 
 GOOD = "good"
 REAL_TABLE = "tiles256.csv"
@@ -52,12 +54,14 @@ Labels = NDArray[np.str_]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """Pictures to judge: `crops` (N, 256, 256, 3) uint8 BGR and, a row each, `label` ("good" or the kind), `strength`
-    ("" of good ones), `group` (of the twin "known" or "unseen", of real tiles the view), `boxes` (N, 4) px."""
+    ("" of good ones), `group` (of the twin "known" or "unseen", of real tiles the view), `part` number, `boxes` (N, 4)
+    px."""
 
     crops: Image
     label: Labels
     strength: Labels
     group: Labels
+    part: Labels
     boxes: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -66,9 +70,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySet:
-    """One set: where it lies, good crops to learn from and to take the threshold from (with their groups), and what is
-    judged. `paper` are the good judged ones made defective the paper's way, by the way's name; empty where that cannot
-    be."""
+    """One set: where it lies, good crops to learn from and to take the threshold from (with groups and part numbers),
+    and what is judged. `paper` are the good judged ones made defective the paper's way, by the way's name; empty where
+    that cannot be."""
 
     name: str
     folder: Path
@@ -76,6 +80,7 @@ class StudySet:
     train: Image
     val_good: Image
     val_group: Labels
+    val_part: Labels
     judged: Judged
     paper: dict[str, Image]
 
@@ -95,6 +100,7 @@ def twin_set(work: Path, look: Look, n_packages: int, judged_good: int, judged_e
         train=_crops(folder, data.normals(TRAIN_SPLIT)),
         val_good=_crops(folder, data.normals(VAL_SPLIT)),
         val_group=np.array(["known"] * len(data.normals(VAL_SPLIT))),
+        val_part=parts_of(data.normals(VAL_SPLIT)),
         judged=judged,
         paper=paper_made(good) if look is Look.OPTICAL else {},
     )
@@ -107,15 +113,17 @@ def draw_judged(look: Look, n_good: int, n_each: int, seed: int = JUDGED_SEED) -
     wanted: list[tuple[PackageDefect | None, Severity]] = [(None, Severity.PLAIN)] * n_good
     wanted += [(kind, severity) for kind in DEFECTS_OF[look] for severity in Severity for _ in range(n_each)]
     groups = [("known", "unseen")[k % 2] for k in range(len(wanted))]
+    parts = [halves[group][k // 2 % len(halves[group])] for k, group in enumerate(groups)]
     drawn = [
-        draw_package(_type_of(halves[group], k // 2), (seed, k), kind, severity)
-        for k, ((kind, severity), group) in enumerate(zip(wanted, groups, strict=True))
+        draw_package(package_type(part), (seed, k), kind, severity)
+        for k, ((kind, severity), part) in enumerate(zip(wanted, parts, strict=True))
     ]
     return Judged(
         crops=np.stack([picture.image for picture in drawn]),
         label=np.array([picture.label for picture in drawn]),
         strength=np.array(["" if picture.severity is None else picture.severity.value for picture in drawn]),
         group=np.array(groups),
+        part=np.array(parts),
         boxes=np.array([picture.box_px for picture in drawn], np.int64),
     )
 
@@ -153,11 +161,13 @@ def real_set(folder: Path) -> StudySet:
         train=_crops(folder, data.normals(TRAIN_SPLIT)),
         val_good=_crops(folder, good_val),
         val_group=np.array([_view(row) for row in good_val]),
+        val_part=parts_of(good_val),
         judged=Judged(
             crops=_crops(folder, [judged[k] for k in kept]),
             label=np.array([GOOD if judged[k].is_good else judged[k].label for k in kept]),
             strength=np.array([""] * len(kept)),
             group=np.array([views[k] for k in kept]),
+            part=parts_of([judged[k] for k in kept]),
             boxes=np.zeros((len(kept), 4), np.int64),
         ),
         paper={},
@@ -184,7 +194,3 @@ def _x(row: Row) -> float:
 
 def _crops(folder: Path, rows: tuple[Row, ...] | list[Row]) -> Image:
     return load_crops(folder, rows, INPUT_PX, 1.0)
-
-
-def _type_of(names: tuple[str, ...], number: int) -> PackageType:
-    return package_type(names[number % len(names)])

@@ -10,25 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from onnxruntime import InferenceSession
 from torch import nn
 
 from edge.board import Floats, Image
-from edge.bundle import Contract
+from edge.bundle import EMBEDDING, REFERENCES, Contract
 from edge.families.bga_package import graph_input
 from edge.scorers.package_rules import score_pictures
 from edge.scorers.package_rules_file import N_PARAMETERS
+from export.approved import Approved, approved_of
 from export.datasets import TRAIN_SPLIT, read_data_set
 from export.families.bga_package.contract import contract
 from export.families.bga_package.linear import cosine_scores, fit_line
 from export.families.bga_package.presets import PRESETS
 from export.families.bga_package.recipe import scored
-from export.families.bga_package.study_data import StudySet
+from export.families.bga_package.study_data import Labels, StudySet
 from export.graph_inputs import onnx_session
 from export.onnx import onnx_from_torch
+from export.onto_reference import Onto
 from export.package_rules import fitted, rules_contract
 from export.workshop import TrainRequest, keep, seeded, train, trained_before
 
 FAMILY = "bga_package"
+CROPS = "crops"
 RULES_VARIANT = "good_only"  # as all methods here: no defect is learned from
 
 
@@ -41,14 +45,18 @@ class Answers:
     kind: Floats | None = None
 
 
+Judge = Callable[[Image, Labels], Answers]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method that has learned. `parameters` are those that a person must set for it."""
+    """A method that has learned. `judge` takes crops (N, 256, 256, 3) and their part numbers (N,), which those that
+    compare nothing do not look at. `parameters` are those that a person must set for it."""
 
     name: str
     seed: int
     parameters: int
-    judge: Callable[[Image], Answers]
+    judge: Judge
     kinds: tuple[str, ...] = ()
     seconds: float = 0.0  # of its training
 
@@ -64,7 +72,7 @@ def line_method(data: StudySet, seed: int = 0) -> Method:
         name="PCA-48",
         seed=seed,
         parameters=0,
-        judge=lambda crops: Answers(score=cosine_scores(line, graph_input(crops, agreed))),
+        judge=lambda crops, parts: Answers(score=cosine_scores(line, graph_input(crops, agreed))),
     )
 
 
@@ -89,7 +97,7 @@ def trained_method(
         )
         trained = train(request)
         keep(trained, folder)
-    judge = _judge(scored(trained.network, trained.scores[0]), trained.contract)
+    judge = judge_of(scored(trained.network, trained.scores[0]), trained.contract, data.folder, data.table)
     seconds = 0.0 if trained.report is None else trained.report.seconds
     return Method(
         name=f"{preset}/{variant}",
@@ -101,24 +109,51 @@ def trained_method(
     )
 
 
-def untrained_method(preset: str, variant: str) -> Method:
-    """A preset's network as it begins: what it costs does not depend on its weights."""
+def untrained_method(data: StudySet, preset: str, variant: str) -> Method:
+    """A preset's network as it begins: what it costs does not depend on its weights. Pictures stay as they are: what
+    registers them takes its time whatever judges them."""
     row, made = PRESETS[preset], PRESETS[preset].variants[variant]
     agreed = contract(channels=row.channels, normalisation=row.normalisation, places=False, variant=made)
     module = scored(seeded(made.build, 0), made.scores[0])
-    return Method(name=f"{preset}/{variant}", seed=0, parameters=0, judge=_judge(module, agreed), kinds=agreed.kinds)
+    judge = judge_of(module, agreed, data.folder, data.table, bring=False)
+    return Method(name=f"{preset}/{variant}", seed=0, parameters=0, judge=judge, kinds=agreed.kinds)
 
 
-def _judge(module: nn.Module, agreed: Contract) -> Callable[[Image], Answers]:
+def judge_of(
+    module: nn.Module, agreed: Contract, folder: Path, table: str | None = None, *, bring: bool = True
+) -> Judge:
+    """A scored network as a graph that judges one package at a time on one thread; where it compares, beside the
+    approved pictures of the data set in `folder`, brought onto the first of them if asked to. Raises DataFault."""
     session = onnx_session(onnx_from_torch(module, agreed), 1)
-    names = [output.name for output in agreed.outputs]
+    names = [output.name for output in agreed.scored]
+    approved = approved_of(read_data_set(folder, table), agreed)
+    beside = {} if approved is None else _beside(session, approved, agreed)
 
-    def judge(crops: Image) -> Answers:
-        parts = [session.run(names, {"crops": graph_input(crops[k : k + 1], agreed)}) for k in range(len(crops))]
-        found = {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+    def judge(crops: Image, parts: Labels) -> Answers:
+        answers = []
+        for k in range(len(crops)):
+            crop, feeds = crops[k], {}
+            if beside:
+                onto, feeds[REFERENCES] = beside[str(parts[k])]
+                crop = onto.brought(crop) if bring else crop
+            feeds[CROPS] = graph_input(crop[None], agreed)
+            answers.append(session.run(names, feeds))
+        found = {name: np.concatenate([one[i] for one in answers]) for i, name in enumerate(names)}
         return Answers(score=found["score"], map=found.get("map"), kind=found.get("kind"))
 
     return judge
+
+
+def _beside(session: InferenceSession, approved: Approved, agreed: Contract) -> dict[str, tuple[Onto, Floats]]:
+    """Of each part number, as a station has it from its recipe: what brings pictures onto the first approved one, and
+    all approved ones embedded by the graph itself, (1, K, E)."""
+    nothing = np.zeros((1, *agreed.inputs[1].shape[1:]), np.float32)
+    found = {}
+    for part, pictures in zip(approved.parts, approved.crops, strict=True):
+        lying = graph_input(pictures, agreed)
+        embedded = [session.run([EMBEDDING], {CROPS: one[None], REFERENCES: nothing})[0] for one in lying]
+        found[part] = Onto(pictures[0]), np.stack(embedded, axis=1)
+    return found
 
 
 def rules_method(data: StudySet, seed: int = 0) -> Method:
@@ -129,7 +164,7 @@ def rules_method(data: StudySet, seed: int = 0) -> Method:
     agreed = rules_contract(places=data.table is not None, variant=RULES_VARIANT)
     rules = fitted(rows, data.train, (), data.train[:0], agreed, RULES_VARIANT)
 
-    def judge(crops: Image) -> Answers:
+    def judge(crops: Image, parts: Labels) -> Answers:
         found = score_pictures(crops, rules)
         return Answers(score=found.score, map=found.map, kind=found.kind)
 

@@ -9,7 +9,9 @@ torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.board import Floats  # noqa: E402
 from edge.bundle import Contract  # noqa: E402
+from edge.references import MAX_APPROVED  # noqa: E402
 from export.families import UnknownName  # noqa: E402
+from export.families.bga_package.compared_net import EMBEDDING_SIZE, ComparedNet  # noqa: E402
 from export.families.bga_package.contract import INPUT_PX, contract  # noqa: E402
 from export.families.bga_package.defect_net import DefectNet, DefectScore, evidence  # noqa: E402
 from export.families.bga_package.linear import cosine_scores, fit_line  # noqa: E402
@@ -22,7 +24,7 @@ from export.onnx import onnx_from_torch  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
 
-GRAPHS = [("fast", "tiny"), ("best", "places")]
+GRAPHS = [("fast", "tiny"), ("best", "places"), ("best", "compared")]
 
 
 def noise(n: int, seed: int, side: int = INPUT_PX) -> Floats:
@@ -34,12 +36,21 @@ def agreed(preset: str, variant: str) -> Contract:
     return contract(channels=row.channels, normalisation=row.normalisation, places=False, variant=row.variants[variant])
 
 
+def told(crops: Floats, network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A graph's inputs by name: the crops, and for one that compares something to hold them against."""
+    inputs = {"crops": torch.from_numpy(crops)}
+    if isinstance(network, ComparedNet):
+        some = np.random.default_rng(9).normal(0, 1, (len(crops), MAX_APPROVED, EMBEDDING_SIZE))
+        inputs["references"] = torch.from_numpy(some.astype(np.float32))
+    return inputs
+
+
 def busy(network: torch.nn.Module) -> torch.nn.Module:
     """With BatchNorm statistics that are not the first ones, or folding them would prove nothing."""
     torch.manual_seed(1)
     with torch.no_grad():
         for seed in range(2):
-            network.train()(torch.from_numpy(noise(2, seed, getattr(network, "side_px", INPUT_PX))))
+            network.train()(*told(noise(2, seed, getattr(network, "side_px", INPUT_PX)), network).values())
     return network.eval()
 
 
@@ -47,13 +58,14 @@ def busy(network: torch.nn.Module) -> torch.nn.Module:
 def test_the_graph_scores_as_torch_does(preset: str, variant: str) -> None:
     row = PRESETS[preset].variants[variant]
     torch.manual_seed(0)
-    module = scored(busy(row.build()), row.scores[0]).eval()
+    network = busy(row.build())
+    module = scored(network, row.scores[0]).eval()
     session = onnx_session(onnx_from_torch(module, agreed(preset, variant)), 1)  # with all of its checks
     for n in (1, 3):
-        x = noise(n, seed=n)
+        inputs = told(noise(n, seed=n), network)
         with torch.no_grad():
-            expected = [value.numpy() for value in module(torch.from_numpy(x))]
-        got = session.run(None, {"crops": x})
+            expected = [value.numpy() for value in module(*inputs.values())]
+        got = session.run(None, {name: values.numpy() for name, values in inputs.items()})
         assert [value.shape for value in got] == [value.shape for value in expected]
         for mine, theirs in zip(got, expected, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=TORCH_ONNX_FRAC, atol=1e-6)
@@ -65,9 +77,28 @@ def test_every_variant_has_a_contract() -> None:
             made = agreed(name, variant)
             assert made.outputs[1].shape == ("N", row.map_px, row.map_px)
             assert made.kinds == row.kinds
+            assert made.onto_approved == (variant == "compared") == (len(made.inputs) == 2)
     assert len(agreed("best", "places").kinds) == 7
     with pytest.raises(UnknownName, match="channels 'bgr'"):
         contract(channels="bgr", normalisation="frac", places=True, variant=PRESETS["paper"].variants["vae"])
+
+
+def test_what_is_approved_is_compared_place_by_place() -> None:
+    """The order of approved pictures says nothing, nor how often all of them come; what differs does, and where."""
+    torch.manual_seed(0)
+    net = busy(ComparedNet())
+    x, approved = torch.from_numpy(noise(1, 3)), torch.from_numpy(noise(2, 4))
+    with torch.no_grad():
+        references = net.embed(approved)[None]
+        odds, own = net(x, references)
+        torch.testing.assert_close(own, net.embed(x), rtol=0, atol=0)
+        torch.testing.assert_close(net(x, references[:, [1, 0, 1, 0]])[0], odds)
+        lessons = net.of_lessons(x, approved, torch.tensor([[0, 1]]))
+        torch.testing.assert_close(lessons, odds)
+        other = references.view(1, 2, -1, 32, 32).clone()
+        other[..., 5, 7] += 3.0
+        changed = net(x, other.flatten(2))[0] - odds
+    assert float(changed[..., 4:7, 6:9].abs().max()) > 10 * float(changed[..., 20:, 20:].abs().max())
 
 
 def test_the_latent_is_a_sample_in_training_and_its_mean_at_a_station() -> None:

@@ -30,6 +30,7 @@ def judged(labels: list[str], strengths: list[str], groups: list[str]) -> Judged
         label=np.array(labels),
         strength=np.array(strengths),
         group=np.array(groups),
+        part=np.array(["P"] * n),
         boxes=np.tile(np.array([64, 64, 96, 96]), (n, 1)),
     )
 
@@ -49,6 +50,7 @@ def test_twin_figures_count_kinds_strengths_names_and_places() -> None:
         label=np.append(some.label, "bridge"),
         strength=np.append(some.strength, "plain"),
         group=np.append(some.group, "unseen"),
+        part=np.append(some.part, "P"),
         boxes=np.concatenate([some.boxes, some.boxes[-1:]]),
     )
     maps = np.zeros((6, 32, 32), np.float32)

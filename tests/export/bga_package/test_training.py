@@ -13,6 +13,8 @@ torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.families.bga_package import graph_input  # noqa: E402
 from export.families.bga_package import defect_training  # noqa: E402
+from export.families.bga_package.compared_lessons import part_shelf  # noqa: E402
+from export.families.bga_package.compared_net import ComparedNet  # noqa: E402
 from export.families.bga_package.contract import contract  # noqa: E402
 from export.families.bga_package.defect_net import DefectNet  # noqa: E402
 from export.families.bga_package.defect_training import DefectSettings, check_paint, fit_defects  # noqa: E402
@@ -20,7 +22,7 @@ from export.families.bga_package.lessons import Shelf, as_crops, greys, shelf_of
 from export.families.bga_package.presets import PRESETS  # noqa: E402
 from export.simulator.xray.packages import draw_package, package_type  # noqa: E402
 from export.simulator.xray.packages.sets import write_package_set  # noqa: E402
-from export.train import TrainingFault  # noqa: E402
+from export.training_record import TrainingFault  # noqa: E402
 from export.workshop import TrainRequest, train  # noqa: E402
 
 pytestmark = [pytest.mark.sweep, pytest.mark.needs_torch]
@@ -65,6 +67,16 @@ def test_a_defect_net_learns_and_is_the_same_by_seed(shelf: Shelf) -> None:
     assert losses[1] < losses[0]
     for (name, weights), other in zip(net.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(weights, other, rtol=0, atol=0, msg=name)
+
+
+def test_a_net_that_compares_learns_from_part_numbers(shelf: Shelf) -> None:
+    parted = part_shelf(shelf.pictures, np.repeat(["PO-404", "the same, renamed"], 4))
+    torch.manual_seed(0)
+    net = ComparedNet()
+    report = fit_defects(net, parted, parted, inputs, QUICK, seed=0)
+    assert report.history[1].train_loss < report.history[0].train_loss
+    check = check_paint(net, inputs(as_crops(shelf.pictures)), parted, inputs)
+    assert 0.0 <= check.network_auroc <= 1.0
 
 
 def test_a_net_that_knows_nothing_is_refused(shelf: Shelf) -> None:

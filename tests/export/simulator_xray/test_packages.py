@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from export.simulator.xray.packages.grid import OPTICAL_TYPES, XRAY_TYPES, Look,
 from export.simulator.xray.packages.optical_look import optical_picture
 from export.simulator.xray.packages.package import draw_package
 from export.simulator.xray.packages.paper import place_balls, scratch, segment_balls
-from export.simulator.xray.packages.sets import write_package_set
+from export.simulator.xray.packages.sets import REFERENCES_PER_TYPE, write_package_set
 from export.simulator.xray.packages.xray_look import xray_picture
 
 pytestmark = pytest.mark.unit
@@ -110,9 +111,13 @@ def test_a_set_trains_on_good_packages_and_keeps_types_for_the_test(tmp_path: Pa
     written = write_package_set(tmp_path, 40, 2, "optical", 0.7)
     with (tmp_path / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == sum(written.pictures.values()) == 40
+    approved = Counter(row["package_type"] for row in rows if row["split"] == "reference")
+    assert approved == dict.fromkeys(OPTICAL_TYPES, REFERENCES_PER_TYPE)
+    assert len(rows) == sum(written.pictures.values()) == 40 + approved.total()
+    assert {row["label"] for row in rows if row["split"] == "reference"} == {"good"}
     assert {row["label"] for row in rows if row["split"] == "train"} == {"good"}
-    assert not {row["package_type"] for row in rows if row["split"] != "dev-test"} & set(written.unseen_types)
+    learned = [row for row in rows if row["split"] in ("train", "val")]
+    assert not {row["package_type"] for row in learned} & set(written.unseen_types)
     assert {row["package_type"] for row in rows if row["split"] == "dev-test"} & set(written.unseen_types)
     assert all((tmp_path / row["path"]).is_file() for row in rows)
     assert not has_places(read_data_set(tmp_path).rows)  # whole pictures, whatever their defects' boxes

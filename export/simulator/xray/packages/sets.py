@@ -1,7 +1,8 @@
 """Data set folders of BGA packages, split by package type as the paper's: training sees good packages only.
 
 The set is its arguments, byte for byte. `dev-test` holds packages of types known and of types that training never saw;
-defects come evenly over kinds and strengths, each with its box.
+defects come evenly over kinds and strengths, each with its box. `reference` holds a few good packages of every type, as
+a person approved them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from export.simulator.xray.packages.defects import DEFECTS_OF, PackageDefect
 from export.simulator.xray.packages.grid import OPTICAL_TYPES, XRAY_TYPES, Look, package_type
 from export.simulator.xray.packages.package import PackagePicture, draw_package
 
+REFERENCE = "reference"
+REFERENCES_PER_TYPE = 3
 UNSEEN_TYPES = 2  # of each set, kept for dev-test; of the pictures of dev-test, half are of them
 _COLUMNS = (
     *("path", "label", "split", "source", "package", "package_type", "look", "severity", "decidable"),
@@ -57,8 +60,8 @@ def write_package_set(
     defects: Sequence[PackageDefect] | None = None,
 ) -> PackageSet:
     """Write a data set folder: `images/` and `index.csv`, one row a picture. Of `n_packages`, six tenths are `train`
-    (all good), two `val`, two `dev-test`; `defect_rate` of the latter two are defective. Raises FileExistsError if the
-    folder already holds a set, ValueError for arguments out of range."""
+    (all good), two `val`, two `dev-test`; `defect_rate` of the latter two are defective. Beside them `reference`.
+    Raises FileExistsError if the folder already holds a set, ValueError for arguments out of range."""
     look = Look(look)
     check_fraction("defect_rate", defect_rate)
     names = tuple(types or _TYPES_OF[look])
@@ -102,6 +105,14 @@ def _plans(
         severity = severities[(turn // len(kinds)) % 3]
         type_name = among[(number // 2) % len(among)]
         yield _Planned(number=number, split=split, type_name=type_name, defect=defect, severity=severity)
+    for k in range(REFERENCES_PER_TYPE * len(names)):
+        yield _Planned(
+            number=n_packages + k,
+            split=REFERENCE,
+            type_name=names[k % len(names)],
+            defect=None,
+            severity=Severity.PLAIN,
+        )
 
 
 def _picture_columns(picture: PackagePicture) -> dict[str, object]:
