@@ -11,6 +11,7 @@ from edge.bundle import Bundle, BundleFault, Contract, read_bundle
 from edge.crop import crop_squares
 from edge.engine.fallback import load_with_fallback
 from edge.recipe import Place, Recipe
+from edge.recipe_parts import laid_fault
 from edge.references import Compared, Scorable, embedded, takes_references
 from edge.register import Registration
 from edge.register_aligned import crops_on_reference
@@ -30,7 +31,6 @@ class Lane:
     places: tuple[Place, ...]
     crops: Image  # (places, crop_px, crop_px, 3) uint8, filled anew for every board
     references: Floats | None  # (places, K, E), what each is compared with; None where the family compares nothing
-    turned_back: bool = False  # crops lie as on the reference, as the contract asks where pictures are of one thing
 
 
 def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
@@ -38,6 +38,8 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
     lanes = []
     for name, ref in recipe.settings.bundles.items():
         bundle = read_bundle(recipe.bundle_folder(name), ref.sha256)
+        if fault := laid_fault(bundle.manifest.contract, recipe.settings.registration):
+            raise BundleFault(f"{recipe.folder} {name}: {fault}")
         places = recipe.places_of(name)
         maps = engine.maps or bool(bundle.manifest.contract.kinds)  # who says which kind says where, too
         loaded = load_with_fallback(bundle, replace(engine, maps=maps), load=load_scorer)
@@ -47,7 +49,6 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
             check_stricter(where, place.threshold, threshold.of_part(place.part_number))
         side_px = bundle.manifest.contract.crop_px
         crops = np.zeros((len(places), side_px, side_px, 3), np.uint8)
-        aligned = recipe.settings.registration.method == "aligned"
         lanes.append(
             Lane(
                 bundle=bundle,
@@ -56,7 +57,6 @@ def load_lanes(recipe: Recipe, engine: EngineChoice) -> tuple[Lane, ...]:
                 places=places,
                 crops=crops,
                 references=_references(recipe, bundle, loaded.scorer, places),
-                turned_back=aligned and bundle.manifest.contract.onto_approved,
             )
         )
     return tuple(lanes)
@@ -142,7 +142,7 @@ def crops_of_lane(
     lane: Lane, image: Image, registration: Registration, seen: Seen, regions: tuple[Region, ...]
 ) -> Image:
     """The crops of the places in view, in the lane's buffer: good until the next board."""
-    if lane.turned_back:
+    if lane.bundle.manifest.contract.onto_approved:
         places = [place for place, *_ in seen]
         return crops_on_reference(image, registration, places, lane.crops.shape[1], lane.crops[: len(seen)])
     return crops_of_regions(image, regions, lane.crops)

@@ -19,7 +19,7 @@ from edge.board import Image
 from edge.bundle import Contract, read_bundle
 from edge.recipe import BundleRef, Part, PictureFile, PictureSettings, RecipeFile, RegistrationSettings, read_recipe
 from edge.recipe_folder import check_free, write_recipe_folder
-from edge.recipe_parts import cut_parts, file_names, kept, turns_of_parts
+from edge.recipe_parts import cut_parts, file_names, kept, laid_fault, turns_of_parts
 from edge.recipe_table import TableRow, places_of_table, raise_if_any
 from edge.recipe_toml import recipe_toml
 from edge.references import MAX_REFERENCES, takes_references
@@ -63,6 +63,8 @@ def new_recipe(
     margin_frac = (1.0 - 1.0 / contract.region_scale) / 2.0 if compares else 0.0
     inspected = places_of_table(places, picture, reference.name, contract.region_scale, max(0.0, margin_frac))
     settings = registration if registration is not None else registration_settings(image)
+    if fault := laid_fault(contract, settings):
+        raise SettingsFault([f"{bundle}: {fault}"])
     registrar = _check_on_reference(places, inspected, image, settings)
     parts: dict[str, Part] = {}
     crops: dict[str, bytes] = {}

@@ -3,6 +3,7 @@ station sees is held against them, turned back as they lie. Its network has lear
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -12,10 +13,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.board import Image, Reason  # noqa: E402
-from edge.bundle import read_bundle  # noqa: E402
+from edge.bundle import BundleFault, read_bundle  # noqa: E402
 from edge.journal import JournalReader  # noqa: E402
 from edge.lanes import crops_of_lane, load_lanes, regions_of  # noqa: E402
-from edge.recipe import read_recipe  # noqa: E402
+from edge.recipe import RegistrationSettings, read_recipe  # noqa: E402
 from edge.recipe_new import ALIGNED, new_recipe  # noqa: E402
 from edge.register import project  # noqa: E402
 from edge.registrars import registrar_of  # noqa: E402
@@ -111,6 +112,26 @@ def test_pictures_are_turned_back_onto_what_is_approved(made: Path) -> None:
     inner = slice(16, 240)
     apart = [np.abs(one[inner, inner].astype(int) - recipe.reference[inner, inner]).mean() for one in (crop, seen_so)]
     assert apart[0] < 0.5 * apart[1]
+
+
+def test_a_recipe_that_cannot_lay_pictures_so_is_refused(bundle: Path, made: Path, tmp_path: Path) -> None:
+    (tmp_path / "places.csv").write_text("refdes,part_number,x0,y0,x1,y1\nU1,PO-401,0,0,255,255\n")
+    cv2.imwrite(str(tmp_path / "reference.png"), drawn(70))
+    with pytest.raises(SettingsFault, match=r"needs registration\.method 'aligned', not 'orb'"):
+        new_recipe(
+            reference=tmp_path / "reference.png",
+            places=tmp_path / "places.csv",
+            bundle=bundle,
+            out=tmp_path / "recipe",
+            recipe_id="compared",
+            part_number="PO-401",
+            verdict_budget_ms=10_000,
+            registration=RegistrationSettings(method="orb"),
+        )
+    recipe = read_recipe(made)
+    edited = recipe.settings.model_copy(update={"registration": RegistrationSettings(method="orb")})
+    with pytest.raises(BundleFault, match=r"needs registration\.method 'aligned', not 'orb'"):
+        load_lanes(dataclasses.replace(recipe, settings=edited), EngineChoice())
 
 
 def test_a_table_without_part_numbers_is_refused(bundle: Path, tmp_path: Path) -> None:
