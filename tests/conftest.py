@@ -16,6 +16,9 @@ from hypothesis import settings
 
 from tests.edge.rtx import rtx_folder
 
+# A console keeps the width it had when its module was first imported: the same one, whichever test comes first.
+os.environ["COLUMNS"] = "200"
+
 settings.register_profile("boardgate", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("boardgate")
 
