@@ -12,7 +12,7 @@ from edge.board import Floats, Image
 from edge.bundle import Bundle, Parity
 from edge.families import FAMILIES
 from export.agreement import agreement
-from export.approved import approved_of, graph_inputs
+from export.approved import approved_of, as_compared, graph_inputs
 from export.datasets import DataSet, Row
 from export.graph_inputs import Feedable, onnx_session, session_feeds
 from export.parity.sides import Run, Side, run_in_chunks
@@ -50,7 +50,8 @@ def bundle_feeds(bundle: Bundle, data: DataSet, crops: Image, rows: Sequence[Row
     pictures embedded by the FP32 graph, so that a difference is made where it is found."""
     contract = bundle.manifest.contract
     prepare = partial(FAMILIES[bundle.manifest.family].graph_input, contract=contract)
-    inputs = graph_inputs(approved_of(data, contract), prepare(crops), rows, prepare)
+    approved = approved_of(data, contract)
+    inputs = graph_inputs(approved, prepare(as_compared(approved, crops, rows)), rows, prepare)
     return session_feeds(onnx_session(bundle.model(), threads=2), inputs)
 
 

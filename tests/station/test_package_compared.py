@@ -4,6 +4,7 @@ station sees is held against them, turned back as they lie. Its network has lear
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,9 @@ torch = pytest.importorskip("torch", reason="needs_torch")
 
 from edge.board import Image, Reason  # noqa: E402
 from edge.bundle import BundleFault, read_bundle  # noqa: E402
+from edge.families.bga_package import graph_input  # noqa: E402
 from edge.journal import JournalReader  # noqa: E402
-from edge.lanes import crops_of_lane, load_lanes, regions_of  # noqa: E402
+from edge.lanes import crops_of_lane, load_lanes  # noqa: E402
 from edge.recipe import RegistrationSettings, read_recipe  # noqa: E402
 from edge.recipe_new import ALIGNED, new_recipe  # noqa: E402
 from edge.register import project  # noqa: E402
@@ -23,7 +25,11 @@ from edge.registrars import registrar_of  # noqa: E402
 from edge.replay import replay_journal  # noqa: E402
 from edge.scorers import EngineChoice  # noqa: E402
 from edge.settings import SettingsFault  # noqa: E402
+from export.approved import approved_of  # noqa: E402
+from export.datasets import read_data_set  # noqa: E402
 from export.families import load_family  # noqa: E402
+from export.inputs import contract_inputs  # noqa: E402
+from export.parity.flips import bundle_feeds  # noqa: E402
 from export.simulator.line import LineTwin  # noqa: E402
 from export.simulator.xray.packages.grid import OPTICAL_TYPES, package_type  # noqa: E402
 from export.simulator.xray.packages.package import draw_package  # noqa: E402
@@ -39,6 +45,23 @@ APPROVED = 3
 
 def drawn(seed: int) -> Image:
     return draw_package(package_type(OPTICAL_TYPES[0]), (seed, 0)).image
+
+
+def recipe_of_package(
+    home: Path, bundle: Path, registration: RegistrationSettings = ALIGNED, good: Sequence[Path] = ()
+) -> Path:
+    """Of `reference.png` and `places.csv` in `home`."""
+    return new_recipe(
+        reference=home / "reference.png",
+        places=home / "places.csv",
+        bundle=bundle,
+        out=home / "recipe",
+        recipe_id="compared",
+        part_number="PO-401",
+        verdict_budget_ms=10_000,
+        registration=registration,
+        good=good,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,21 +90,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("recipe")
-    approved = [home / f"approved-{k}.png" for k in range(APPROVED)]
+    approved = [home / "reference.png", *(home / f"approved-{k}.png" for k in range(1, APPROVED))]
     for k, path in enumerate(approved):
         assert cv2.imwrite(str(path), drawn(70 + k))
     (home / "places.csv").write_text("refdes,part_number,x0,y0,x1,y1\nU1,PO-401,0,0,255,255\n")
-    return new_recipe(
-        reference=approved[0],
-        places=home / "places.csv",
-        bundle=bundle,
-        out=home / "recipe",
-        recipe_id="compared",
-        part_number="PO-401",
-        verdict_budget_ms=10_000,
-        registration=ALIGNED,
-        good=approved,
-    )
+    return recipe_of_package(home, bundle, good=approved)
 
 
 def test_from_approved_pictures_to_a_gated_board(bundle: Path, made: Path, tmp_path: Path) -> None:
@@ -108,26 +121,28 @@ def test_pictures_are_turned_back_onto_what_is_approved(made: Path) -> None:
     seen_so = cv2.warpAffine(recipe.reference, turn, (256, 256), borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
     registration = registrar_of(recipe.reference, recipe.settings.registration).register(seen_so)
     seen = project(registration, lane.places, seen_so.shape[:2])
-    (crop,) = crops_of_lane(lane, seen_so, registration, seen, regions_of(lane, seen))
+    (crop,) = crops_of_lane(lane, seen_so, registration, seen)
     inner = slice(16, 240)
     apart = [np.abs(one[inner, inner].astype(int) - recipe.reference[inner, inner]).mean() for one in (crop, seen_so)]
     assert apart[0] < 0.5 * apart[1]
+
+
+def test_engines_are_compared_on_pictures_as_a_station_judges_them(bundle: Path) -> None:
+    read, data = read_bundle(bundle), read_data_set(bundle.parent / "set")
+    contract, rows = read.manifest.contract, data.split("val")[:4]
+    crops = contract_inputs(data.folder, rows, contract)
+    approved = approved_of(data, contract)
+    assert approved is not None
+    fed = bundle_feeds(read, data, crops, rows).crops
+    assert np.array_equal(fed, graph_input(approved.brought(crops, rows), contract))
+    assert not np.array_equal(fed, graph_input(crops, contract))
 
 
 def test_a_recipe_that_cannot_lay_pictures_so_is_refused(bundle: Path, made: Path, tmp_path: Path) -> None:
     (tmp_path / "places.csv").write_text("refdes,part_number,x0,y0,x1,y1\nU1,PO-401,0,0,255,255\n")
     cv2.imwrite(str(tmp_path / "reference.png"), drawn(70))
     with pytest.raises(SettingsFault, match=r"needs registration\.method 'aligned', not 'orb'"):
-        new_recipe(
-            reference=tmp_path / "reference.png",
-            places=tmp_path / "places.csv",
-            bundle=bundle,
-            out=tmp_path / "recipe",
-            recipe_id="compared",
-            part_number="PO-401",
-            verdict_budget_ms=10_000,
-            registration=RegistrationSettings(method="orb"),
-        )
+        recipe_of_package(tmp_path, bundle, RegistrationSettings(method="orb"))
     recipe = read_recipe(made)
     edited = recipe.settings.model_copy(update={"registration": RegistrationSettings(method="orb")})
     with pytest.raises(BundleFault, match=r"needs registration\.method 'aligned', not 'orb'"):
@@ -138,13 +153,4 @@ def test_a_table_without_part_numbers_is_refused(bundle: Path, tmp_path: Path) -
     cv2.imwrite(str(tmp_path / "reference.png"), drawn(70))
     (tmp_path / "places.csv").write_text("refdes,x0,y0,x1,y1\nU1,0,0,255,255\n")
     with pytest.raises(SettingsFault, match="part_number: is empty, and the bundle compares parts"):
-        new_recipe(
-            reference=tmp_path / "reference.png",
-            places=tmp_path / "places.csv",
-            bundle=bundle,
-            out=tmp_path / "recipe",
-            recipe_id="compared",
-            part_number="PO-401",
-            verdict_budget_ms=10_000,
-            registration=ALIGNED,
-        )
+        recipe_of_package(tmp_path, bundle)
