@@ -34,6 +34,7 @@ PRODUCTS_A_ROUND = 5
 BUDGET_S = 3.0  # of one way at one batch size: what takes longer in all has fewer rounds …
 LEAST_ROUNDS = 5  # … but as many as these
 COMMAND = "boardgate bench scoring"
+DEFAULT_ROUNDS = 30
 
 console = Console(width=max(160, Console().width) if not Console().is_terminal else None)
 
@@ -101,7 +102,7 @@ def run(
     family: str = "solder_joint",
     presets: Sequence[str] = (),
     threads: int = 2,
-    rounds: int = 30,
+    rounds: int = DEFAULT_ROUNDS,
     json_file: Path | None = None,
     picture: Path | None = None,
 ) -> list[Cost]:
@@ -221,6 +222,7 @@ def _record(
 ) -> dict[str, Any]:
     options = "" if family == "solder_joint" else f" --family {family}"
     options += "".join(f" --preset {name}" for name in presets) + ("" if threads == 2 else f" --threads {threads}")
+    options += "" if rounds == DEFAULT_ROUNDS else f" --rounds {rounds}"
     places = FAMILIES[family].places()
     return {
         "command": COMMAND + options,

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from edge.board import Floats, Image, Region
 from edge.bundle import Contract
-from edge.crop import crop_slices
-from edge.lanes import crops_of_regions
+from edge.crop import crop_slices, crop_squares
 from edge.paste.planes import BoardPads
 from edge.paste.table import PadTable
 from edge.paste.window import PasteWindow
@@ -73,20 +72,9 @@ class PicturePlaces:
 
     def cut(self, contract: Contract, n: int) -> Scorable:
         """(n, crop_px, crop_px, 3) uint8 BGR, with references of noise where the contract compares."""
-        order, side = np.arange(n) % len(self.sizes_px), contract.crop_px
-        sides = contract.region_scale * self.sizes_px
-        seen = tuple(
-            Region(
-                refdes=f"P{k}",
-                pin="",
-                x_px=float(self.centres_px[k, 0]),
-                y_px=float(self.centres_px[k, 1]),
-                side_px=float(sides[k]),
-                threshold=UNREACHED,
-            )
-            for k in order
-        )
-        crops = crops_of_regions(self.image, seen, np.empty((n, side, side, 3), np.uint8))
+        order = np.arange(n) % len(self.sizes_px)
+        sides = contract.region_scale * self.sizes_px[order]
+        crops = crop_squares(self.image, self.centres_px[order], sides, contract.crop_px)
         return crops if len(contract.inputs) < 2 else Compared(crops, self._noise(contract, n))
 
     def _noise(self, contract: Contract, n: int) -> Floats:

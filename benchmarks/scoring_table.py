@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks.markdown import markdown_table
+from benchmarks.markdown import markdown_table, or_nothing
 
 
 def scoring_table(data: dict[str, Any]) -> str:
@@ -28,11 +28,11 @@ def scoring_table(data: dict[str, Any]) -> str:
         [
             name,
             *(f"{of[name, b]['cpu_us']:,.0f}" for b in batches),
-            *(_or_nothing(of[name, b]["peak_cpu_frac"], ".0%") for b in batches),
+            *(or_nothing(of[name, b]["peak_cpu_frac"], ".0%") for b in batches),
             f"{naive_us / of[name, batches[-1]]['cpu_us']:.1f}",
-            _or_nothing(of[name, batches[-1]]["all_told_cpu_us"], ",.0f"),
+            or_nothing(of[name, batches[-1]]["all_told_cpu_us"], ",.0f"),
             *(f"{of[name, b]['p50_us']:,.0f} / {of[name, b]['p99_us']:,.0f}" for b in batches),
-            _or_nothing(of[name, batches[-1]]["all_told_us"], ",.0f"),
+            or_nothing(of[name, batches[-1]]["all_told_us"], ",.0f"),
         ]
         for name in names
     ]
@@ -86,7 +86,3 @@ def _threads(n: int) -> str:
 
 def _fewer(few: int, rounds: int) -> str:
     return f", of the slowest {few}" if few < rounds else ""
-
-
-def _or_nothing(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)

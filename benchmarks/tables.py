@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import component_tables, flips_table, quantisation_tables
-from benchmarks.markdown import markdown_table
+from benchmarks.markdown import markdown_table, or_nothing
 from benchmarks.paper_tables import paper_tables_table
 from benchmarks.paste_panels import paste_panels_table
 from benchmarks.paste_tables import files_table, namer_table, training_table
@@ -150,7 +150,7 @@ def _board_scale(data: dict[str, Any]) -> str:
 
 def _jitter(data: dict[str, Any]) -> str:
     rows = [
-        [f["name"], _or_nothing(f["value"], ".2f", f" {f['unit']}"), f"≤ {f['target']:g}", _yes(f["reached"])]
+        [f["name"], or_nothing(f["value"], ".2f", f" {f['unit']}"), f"≤ {f['target']:g}", _yes(f["reached"])]
         for f in data["figures"]
     ]
     first, settled, last = (f"{mb:.1f} MB" for mb in data["rss_mb_first_settled_last"])
@@ -160,10 +160,6 @@ def _jitter(data: dict[str, Any]) -> str:
         f"Resident memory after the first board {first}, settled {settled}, at the end {last}."
     )
     return f"{note}\n\n{markdown_table(['figure', 'measured', 'to reach', 'reached'], rows)}"
-
-
-def _or_nothing(value: float | None, form: str, unit: str = "") -> str:
-    return "" if value is None else format(value, form) + unit
 
 
 def _yes(reached: bool | None) -> str:

@@ -100,7 +100,7 @@ class Inspection:
         for lane in self._lanes:
             seen = project(registration, lane.places, image.shape[:2])
             regions = regions_of(lane, seen)
-            crops = crops_of_lane(lane, image, registration, seen, regions)
+            crops = crops_of_lane(lane, image, registration, seen)
             deadline.stamp("crop")
             if regions:
                 scored = checked_scores(lane.scorer, compared(lane, seen, crops))

@@ -8,17 +8,13 @@ import numpy as np
 
 from edge.board import Finding, Floats, Image, Region
 from edge.bundle import Bundle, BundleFault, Contract, read_bundle
-from edge.crop import crop_squares
 from edge.engine.fallback import load_with_fallback
+from edge.place_crops import Seen, cut_places, laid_fault
 from edge.recipe import Place, Recipe
-from edge.recipe_parts import laid_fault
 from edge.references import Compared, Scorable, embedded, takes_references
 from edge.register import Registration
-from edge.register_aligned import crops_on_reference
 from edge.scorers import EngineChoice, ScoreBatch, Scorer, ScorerFault, load_scorer
 from edge.thresholds import Threshold
-
-Seen = list[tuple[Place, float, float, float]]  # places in view, in a lane's order, with x_px, y_px, side_px there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +134,6 @@ def _peak(region: Region, heat: Floats) -> tuple[float, float]:
     return region.x_px + x * region.side_px, region.y_px + y * region.side_px
 
 
-def crops_of_lane(
-    lane: Lane, image: Image, registration: Registration, seen: Seen, regions: tuple[Region, ...]
-) -> Image:
+def crops_of_lane(lane: Lane, image: Image, registration: Registration, seen: Seen) -> Image:
     """The crops of the places in view, in the lane's buffer: good until the next board."""
-    if lane.bundle.manifest.contract.onto_approved:
-        places = [place for place, *_ in seen]
-        return crops_on_reference(image, registration, places, lane.crops.shape[1], lane.crops[: len(seen)])
-    return crops_of_regions(image, regions, lane.crops)
-
-
-def crops_of_regions(image: Image, regions: tuple[Region, ...], buffer: Image) -> Image:
-    """The regions' crops, in the first of the lane's buffer: good until the next board."""
-    centres = np.array([(r.x_px, r.y_px) for r in regions], np.float64).reshape(-1, 2)
-    sides = np.array([r.side_px for r in regions], np.float64)
-    return crop_squares(image, centres, sides, buffer.shape[1], out=buffer[: len(regions)])
+    return cut_places(image, registration, seen, lane.bundle.manifest.contract, lane.crops[: len(seen)])

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 
 from edge.board import Image
 from edge.bundle import Contract, read_bundle
+from edge.place_crops import laid_fault
 from edge.recipe import BundleRef, Part, PictureFile, PictureSettings, RecipeFile, RegistrationSettings, read_recipe
 from edge.recipe_folder import check_free, write_recipe_folder
-from edge.recipe_parts import cut_parts, file_names, kept, laid_fault, turns_of_parts
+from edge.recipe_parts import cut_parts, file_names, kept, turns_of_parts
 from edge.recipe_table import TableRow, places_of_table, raise_if_any
 from edge.recipe_toml import recipe_toml
 from edge.references import MAX_REFERENCES, takes_references

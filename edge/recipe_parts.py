@@ -16,16 +16,14 @@ import numpy as np
 
 from edge.board import Image
 from edge.bundle import Contract
-from edge.crop import crop_squares
-from edge.recipe import Place, RegistrationSettings
+from edge.place_crops import cut_places
+from edge.recipe import Place
 from edge.recipe_table import TableRow, raise_if_any
 from edge.references import MAX_APPROVED, MAX_REFERENCES, references_fault
-from edge.register import NotRegistered, Registration, project
-from edge.register_aligned import crops_on_reference
+from edge.register import NotRegistered, project
 from edge.registrars import AnyRegistrar
 
 Kept = TypeVar("Kept")
-Seen = Sequence[tuple[Place, float, float, float]]  # places in view, with x_px, y_px, side_px there
 
 
 def turns_of_parts(file: Path, rows: Sequence[TableRow]) -> dict[str, tuple[int, ...]]:
@@ -61,26 +59,11 @@ def cut_parts(
             continue
         if len(seen) != len(places):
             faults.append(f"{name}: {len(seen)} of {len(places)} places lie whole in the picture")
-        crops = _cut(image, registration, seen, contract)
+        crops = cut_places(image, registration, seen, contract)
         for (place, *_), crop in zip(seen, crops, strict=True):
             found[place.part_number].append(crop)
     raise_if_any(faults)
     return dict(found)
-
-
-def laid_fault(contract: Contract, registration: RegistrationSettings) -> str:
-    """Why pictures registered so cannot be laid onto approved ones as a bundle asks; empty when they can."""
-    if not contract.onto_approved or registration.method == "aligned":
-        return ""
-    return f"compares pictures as approved ones lie: needs registration.method 'aligned', not {registration.method!r}"
-
-
-def _cut(image: Image, registration: Registration, seen: Seen, contract: Contract) -> Image:
-    """As the station cuts them (`edge.lanes.crops_of_lane`)."""
-    if contract.onto_approved:
-        return crops_on_reference(image, registration, [place for place, *_ in seen], contract.crop_px)
-    centres = np.array([(x, y) for _, x, y, _ in seen], np.float64).reshape(-1, 2)
-    return crop_squares(image, centres, np.array([side for *_, side in seen], np.float64), contract.crop_px)
 
 
 def kept(crops: Sequence[Kept], turns_deg: Sequence[int]) -> list[Kept]:

@@ -55,8 +55,9 @@ class Approved:
         """Rows' crops (N, h, w, 3) uint8 as they are compared. Raises DataFault."""
         if not self.onto:
             return crops
-        bring = {k: Onto(self.crops[k, 0]) for k in set(self.indices(rows).tolist())}
-        return np.stack([bring[k].brought(crop) for k, crop in zip(self.indices(rows).tolist(), crops, strict=True)])
+        of_rows = self.indices(rows).tolist()
+        bring = {k: Onto(self.crops[k, 0]) for k in set(of_rows)}
+        return np.stack([bring[k].brought(crop) for k, crop in zip(of_rows, crops, strict=True)])
 
     def golden(self, rows: Sequence[Row]) -> GoldenApproved:
         """Of the parts of a few rows alone, as a bundle holds them."""

@@ -57,7 +57,7 @@ def test_one_network_goes_all_ways_and_into_the_record(tmp_path: Path) -> None:
     assert all(c.all_told_us is not None for c in costs if c.batch == 64 and c not in naive)
     assert picture.stat().st_size > 10_000
     figures = json.loads(json_file.read_text("utf-8"))
-    assert figures["command"] == "boardgate bench scoring --preset best --threads 1"
+    assert figures["command"] == "boardgate bench scoring --preset best --threads 1 --rounds 2"
     table = scoring_table(figures)
     assert len(table.splitlines()) == 2 + 2 + len(costs) // 2
     assert "processor µs a joint, batch 64" in table
